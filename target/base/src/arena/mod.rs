@@ -1,0 +1,202 @@
+//! The bounded arena all payload lives in.
+//!
+//! A [`Buf`] owns a range of one shared region, which can be a shared descriptor: a swap hands the region over and the
+//! snapshot holds [`Place`]s, never the bytes. Two accounts share the budget: what peers were *promised* they may send
+//! unasked (the command window), and what we take ourselves (reads, solicited writes).
+//!
+//! I1 `promised + taken <= budget`. I2 live `Buf`s never overlap. I3 the region is larger than the budget
+//! ([`SLACK`] times), so that fragmentation does not break a promise.
+
+pub mod sys;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use sys::{Buf, HeapRegion, Region};
+
+/// Allocation granule in bytes.
+pub const GRANULE: usize = 4096;
+/// Region bytes for each byte of budget.
+pub const SLACK: usize = 4;
+
+/// A range of the region: what a snapshot keeps of a [`Buf`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// First byte in the region.
+    pub offset: u64,
+    /// Length in bytes as asked for (the range taken is rounded up to [`GRANULE`]).
+    pub len: u32,
+    /// Counted against the promises.
+    pub promised: bool,
+}
+
+/// Why a saved place cannot be adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("payload range {0:?} is not free in this arena")]
+pub struct NotFree(pub Place);
+
+#[derive(Debug)]
+struct Ledger {
+    /// Free runs: offset -> length, both multiples of GRANULE; neighbours are merged.
+    free: BTreeMap<usize, usize>,
+    budget: usize,
+    promised: usize,
+    promised_used: usize,
+    taken: usize,
+}
+
+/// A handle on the arena; cheap to clone.
+#[derive(Clone)]
+pub struct Arena {
+    region: Arc<dyn Region>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+fn rounded(len: usize) -> usize {
+    len.max(1).div_ceil(GRANULE) * GRANULE
+}
+
+impl Arena {
+    /// An arena over `region`, which should be [`SLACK`] times `budget` long.
+    pub fn new(region: Arc<dyn Region>, budget: usize) -> Arena {
+        let len = region.len() / GRANULE * GRANULE;
+        let free = BTreeMap::from([(0, len)]);
+        let ledger = Ledger { free, budget: budget.min(len), promised: 0, promised_used: 0, taken: 0 };
+        Arena { region, ledger: Arc::new(Mutex::new(ledger)) }
+    }
+
+    /// An arena on the heap, for tests and tools.
+    pub fn heap(budget: usize) -> Arena {
+        Arena::new(Arc::new(HeapRegion::new(budget * SLACK)), budget)
+    }
+
+    /// A fresh arena over the same memory, with nothing allocated: what a successor sees before it adopts.
+    pub fn reopened(&self) -> Arena {
+        Arena::new(self.region.clone(), self.lock().budget)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of `len` bytes for ourselves, if the budget has it beyond all promises. Its bytes are **not** cleared:
+    /// never send what was not written.
+    pub fn alloc(&self, len: usize) -> Option<Buf> {
+        self.take(len, false)
+    }
+
+    /// As [`Arena::alloc`], all zero.
+    pub fn alloc_zeroed(&self, len: usize) -> Option<Buf> {
+        let mut buf = self.alloc(len)?;
+        buf.fill(0);
+        Some(buf)
+    }
+
+    /// A buffer against what was promised with [`Arena::promise`].
+    pub fn alloc_promised(&self, len: usize) -> Option<Buf> {
+        self.take(len, true)
+    }
+
+    fn take(&self, len: usize, promised: bool) -> Option<Buf> {
+        let size = rounded(len);
+        let mut ledger = self.lock();
+        if promised {
+            if ledger.promised_used + size > ledger.promised {
+                return None;
+            }
+        } else if ledger.promised + ledger.taken + size > ledger.budget {
+            return None;
+        }
+        let (&offset, &run) = ledger.free.iter().find(|&(_, &run)| run >= size)?;
+        ledger.free.remove(&offset);
+        if run > size {
+            ledger.free.insert(offset + size, run - size);
+        }
+        *ledger.account(promised) += size;
+        drop(ledger);
+        Some(Buf::new(self.clone(), Place { offset: offset as u64, len: len as u32, promised }))
+    }
+
+    /// Take exactly the range of a snapshot.
+    pub fn adopt(&self, place: Place) -> Result<Buf, NotFree> {
+        let (offset, size) = (place.offset as usize, rounded(place.len as usize));
+        let mut ledger = self.lock();
+        let (&start, &run) = ledger.free.range(..=offset).next_back().ok_or(NotFree(place))?;
+        let end = offset.checked_add(size).ok_or(NotFree(place))?;
+        if offset % GRANULE != 0 || end > start + run {
+            return Err(NotFree(place));
+        }
+        ledger.free.remove(&start);
+        if offset > start {
+            ledger.free.insert(start, offset - start);
+        }
+        if start + run > end {
+            ledger.free.insert(end, start + run - end);
+        }
+        *ledger.account(place.promised) += size;
+        drop(ledger);
+        Ok(Buf::new(self.clone(), place))
+    }
+
+    fn release(&self, place: Place) {
+        let (mut offset, mut size) = (place.offset as usize, rounded(place.len as usize));
+        let mut ledger = self.lock();
+        *ledger.account(place.promised) -= size;
+        if let Some((&before, &run)) = ledger.free.range(..offset).next_back()
+            && before + run == offset
+        {
+            ledger.free.remove(&before);
+            offset = before;
+            size += run;
+        }
+        if let Some(run) = ledger.free.remove(&(offset + size)) {
+            size += run;
+        }
+        ledger.free.insert(offset, size);
+    }
+
+    /// Promise a peer that it may send `bytes` (counted in whole [`GRANULE`]s by the caller) unasked. At most half of
+    /// the budget is ever promised. False: not now.
+    #[must_use]
+    pub fn promise(&self, bytes: usize) -> bool {
+        let mut ledger = self.lock();
+        let promised = ledger.promised + bytes;
+        let fits = promised <= ledger.budget / 2 && promised + ledger.taken <= ledger.budget;
+        if fits {
+            ledger.promised = promised;
+        }
+        fits
+    }
+
+    /// Restore a promise that was given before a swap: counted, never refused.
+    pub fn promise_again(&self, bytes: usize) {
+        self.lock().promised += bytes;
+    }
+
+    /// Take a promise back.
+    pub fn unpromise(&self, bytes: usize) {
+        let mut ledger = self.lock();
+        ledger.promised = ledger.promised.saturating_sub(bytes);
+    }
+
+    /// (budget, promised, in use), in bytes.
+    pub fn usage(&self) -> (usize, usize, usize) {
+        let ledger = self.lock();
+        (ledger.budget, ledger.promised, ledger.taken + ledger.promised_used)
+    }
+}
+
+impl Ledger {
+    fn account(&mut self, promised: bool) -> &mut usize {
+        if promised { &mut self.promised_used } else { &mut self.taken }
+    }
+}
+
+impl std::fmt::Debug for Arena {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arena").field("usage", &self.usage()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The machines: bytes and instants in; bytes, store requests and a deadline out. No sockets, files, threads or clocks;
+//! all state is plain data. Peer bytes never panic here.
+
+pub mod auth;
+pub mod iscsi;
+pub mod nexus;
+pub mod scsi;
