@@ -37,7 +37,7 @@ pub struct Snapshot {
 pub enum Damaged {
     #[error("not a Mainstay snapshot")]
     Foreign,
-    #[error("snapshot format {0} is newer than this program's {FORMAT}")]
+    #[error("snapshot format {0} is not one of this program (it reads up to {FORMAT})")]
     Format(u32),
     #[error("the snapshot {0}")]
     Torn(#[from] Short),
@@ -73,7 +73,7 @@ impl Snapshot {
             return Err(Damaged::Foreign);
         }
         let format = reader.u32()?;
-        if format > FORMAT {
+        if format == 0 || format > FORMAT {
             return Err(Damaged::Format(format));
         }
         let digest: [u8; DIGEST_BYTES] = reader.array()?;
