@@ -33,8 +33,7 @@ impl<'a> Reader<'a> {
 
     /// The next `n` bytes.
     pub fn bytes(&mut self, n: usize) -> Result<&'a [u8], Short> {
-        let (head, rest) =
-            self.rest.split_at_checked(n).ok_or_else(|| Short { missing: n - self.rest.len() })?;
+        let (head, rest) = self.rest.split_at_checked(n).ok_or_else(|| Short { missing: n - self.rest.len() })?;
         self.rest = rest;
         Ok(head)
     }
