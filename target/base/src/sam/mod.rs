@@ -77,3 +77,23 @@ pub enum Tmf {
 /// The name of one initiator's path to one target, unique while the daemon lives, also over swaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NexusId(pub u64);
+
+/// How a command ended, in the device server's words; the transport adds residuals from what its initiator expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: Status,
+    /// Sense data, fixed or descriptor format; empty when there is none.
+    pub sense: Vec<u8>,
+    /// Bytes the command moves by its own words, whatever the initiator expected.
+    pub moved: u32,
+}
+
+/// Names a command while it lives: its nexus and the tag its initiator gave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskKey {
+    /// Whose.
+    pub nexus: NexusId,
+    /// The initiator's tag (iSCSI: initiator task tag).
+    pub tag: u32,
+}
