@@ -1,9 +1,10 @@
 //! Words every other crate speaks: wire cursors, the disk as every protocol sees it, SCSI architecture nouns, the
-//! payload arena, the snapshot container.
+//! payload arena, the snapshot container, metrics.
 //!
 //! Non-goals: no I/O, no clock, no async. `unsafe` only in [`arena::sys`], with its argument.
 
 pub mod arena;
+pub mod metrics;
 pub mod sam;
 pub mod snapshot;
 pub mod time;
