@@ -46,7 +46,7 @@ pub struct Identity {
 }
 
 /// What a volume allows and how it behaves; what MODE SENSE and VPD say is exactly this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Behaviour {
     /// Writes are refused.
     pub read_only: bool,
@@ -56,6 +56,8 @@ pub struct Behaviour {
     pub thin: bool,
     /// Not rotating.
     pub solid_state: bool,
+    /// The medium can be ejected and loaded again (INQUIRY says RMB).
+    pub removable: bool,
 }
 
 /// What a store is asked to do. Offsets and lengths in bytes, multiples of the logical block, within the volume.
