@@ -1,6 +1,6 @@
 //! Asynchronous Message (RFC 7143 §11.9).
 
-use super::{Bhs, Counters, Itt, begin, get, get16, get32, opcode, put, put16, put32};
+use super::{Bhs, Counters, Itt, begin, get, get16, opcode, put, put16, put32};
 use mainstay_base::sam::Lun;
 
 /// What happened (RFC 7143 §11.9.1).

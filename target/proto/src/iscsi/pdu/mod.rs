@@ -118,6 +118,21 @@ impl Request {
             _ => Request::Unknown(*bhs),
         }
     }
+
+    /// The header, with `ahs_bytes` and `data_bytes` to follow (0 where the kind has none).
+    pub fn emit(&self, ahs_bytes: usize, data_bytes: usize) -> Bhs {
+        match self {
+            Request::NopOut(pdu) => pdu.emit(data_bytes),
+            Request::ScsiCommand(pdu) => pdu.emit(ahs_bytes, data_bytes),
+            Request::TaskRequest(pdu) => pdu.emit(),
+            Request::Login(pdu) => pdu.emit(data_bytes),
+            Request::Text(pdu) => pdu.emit(data_bytes),
+            Request::DataOut(pdu) => pdu.emit(data_bytes),
+            Request::Logout(pdu) => pdu.emit(),
+            Request::Snack(pdu) => pdu.emit(),
+            Request::Unknown(bhs) => *bhs,
+        }
+    }
 }
 
 /// A PDU a target sends.
@@ -152,6 +167,23 @@ impl Response {
             opcode::ASYNC_MESSAGE => Response::AsyncMessage(AsyncMessage::parse(bhs)),
             opcode::REJECT => Response::Reject(Reject::parse(bhs)),
             _ => Response::Unknown(*bhs),
+        }
+    }
+
+    /// The header, with `data_bytes` to follow (0 where the kind has none).
+    pub fn emit(&self, data_bytes: usize) -> Bhs {
+        match self {
+            Response::NopIn(pdu) => pdu.emit(data_bytes),
+            Response::ScsiResponse(pdu) => pdu.emit(data_bytes),
+            Response::TaskResponse(pdu) => pdu.emit(),
+            Response::Login(pdu) => pdu.emit(data_bytes),
+            Response::Text(pdu) => pdu.emit(data_bytes),
+            Response::DataIn(pdu) => pdu.emit(data_bytes),
+            Response::Logout(pdu) => pdu.emit(),
+            Response::R2t(pdu) => pdu.emit(),
+            Response::AsyncMessage(pdu) => pdu.emit(data_bytes),
+            Response::Reject(pdu) => pdu.emit(data_bytes),
+            Response::Unknown(bhs) => *bhs,
         }
     }
 }
@@ -190,3 +222,6 @@ fn put16(bhs: &mut Bhs, at: usize, value: u16) {
 fn put32(bhs: &mut Bhs, at: usize, value: u32) {
     put(bhs, at, value.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests;
