@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# libiscsi's tools and its conformance suite against a served volume.
+#
+#   tests/conformance/libiscsi.sh             everything
+#   tests/conformance/libiscsi.sh TEST...     only these tests of the suite, with all they print
+#
+# Each of the suite's tests runs in a process of its own, so that none inherits another's reservations or unit attentions.
+# The suite counts what it skips as passed; here a test that prints [SKIPPED] was skipped. What each test must come to is in
+# libiscsi.expected beside this script; anything else fails: a skip where a pass was is lost coverage, a pass where
+# something else was means that the list is out of date.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/serve.sh
+need iscsi-test-cu libiscsi-bin
+EXPECTED=tests/conformance/libiscsi.expected
+SUITE=(iscsi-test-cu --dataloss --verbose --Verbose-scsi)
+
+# What a test came to, from the suite's output. What precedes "Test:" is the suite asking what the target can do.
+verdict() {
+    awk '
+        /^ *Test: / { seen = 1 }
+        !seen { next }
+        /\[SKIPPED\]/ { skip = 1 }
+        /(^|[^A-Z\[])FAILED$/ { fail = 1 }
+        /(^|[^A-Za-z])passed( |$)/ { pass = 1 }
+        END { print fail || !pass ? "fail" : skip ? "skip" : "pass" }' "$1"
+}
+
+# one TEST: prints its verdict; its output is in $WORK/out.
+one() {
+    timeout 120 "${SUITE[@]}" -t "$1" "$URL" "$URL" >"$WORK/out" 2>&1
+    local status=$?
+    if ((status == 124)); then say "hang"; else verdict "$WORK/out"; fi
+}
+
+# suite LABEL: all tests at $URL against the list.
+suite() {
+    local label=$1 test want reason got listed
+    listed=$(sed 's/#.*//' "$EXPECTED" | awk 'NF { print $1 }' | sort)
+    comm -3 <(printf '%s\n' "$listed") <("${SUITE[0]}" --list 2>/dev/null | awk -F. '$1 == "ALL" && NF == 3' | sort) >"$WORK/differ"
+    [[ ! -s $WORK/differ ]] ||
+        failed "$label: the list has the suite's tests" "listed only, or (indented) in this version of the suite only:" "$(<"$WORK/differ")"
+    while read -r test want reason; do
+        [[ -n $test && $test != '#'* ]] || continue
+        got=$(one "$test")
+        case $want/$got in
+            pass/pass) ((PASSED += 1)) ;;
+            skip/skip) skipped "$label $test" "$reason" ;;
+            wrong/fail) skipped "$label $test" "the test is wrong: $reason" ;;
+            */pass) failed "$label $test" "passes now: say so in $EXPECTED" ;;
+            *) failed "$label $test" "should be $want, is $got:" "$(grep -E '\[SKIPPED\]|\[FAILED\]|^ +[0-9]+\. ' "$WORK/out" | head -n 12)" ;;
+        esac
+    done <"$EXPECTED"
+}
+
+if (($#)); then
+    serve --size 256M "$WORK/disk.img"
+    URL=$(url 0)
+    for test in "$@"; do one "$test"; cat "$WORK/out"; done
+    finish
+fi
+
+serve --size 256M "$WORK/disk.img"
+URL=$(url 0)
+TARGET=$(jq -r '.volumes[0].target' <<<"$READY")
+lists_target() { iscsi-ls "iscsi://$ADDRESS" | grep -F "Target:$TARGET Portal:$ADDRESS,"; }
+# The tool rounds down, from the last block's number.
+lists_disk() { iscsi-ls -s "iscsi://$ADDRESS" | grep -E 'Type:DIRECT_ACCESS \(Size:25[56]M\)'; }
+is_disk() { iscsi-inq "$URL" | grep -F DIRECT_ACCESS; }
+has_size() { iscsi-readcapacity16 "$URL" | grep -E 'Total size: *268435456'; }
+expect "iscsi-ls lists the target" lists_target
+expect "iscsi-ls sees a disk of its size" lists_disk
+expect "iscsi-inq" is_disk
+for page in 0 128 131 134 176 177 178; do expect "iscsi-inq, VPD page $page" iscsi-inq -e 1 -c "$page" "$URL"; done
+expect "iscsi-readcapacity16" has_size
+expect "iscsi-perf, sequential" timeout 30 iscsi-perf -t 2 -b 64 -m 16 "$URL"
+expect "iscsi-perf, random" timeout 30 iscsi-perf -t 2 -b 8 -m 32 -r "$URL"
+suite "file"
+finish
