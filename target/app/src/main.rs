@@ -5,4 +5,14 @@ mod control;
 mod ctl;
 mod daemon;
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ctl::run(ctl::Cli::parse(), serve)
+}
+
+fn serve(verb: ctl::serve::Serve) -> Result<(), ctl::Failure> {
+    ctl::log::start(verb.log, verb.verbose).map_err(ctl::Failure::Problem)?;
+    Err(ctl::Failure::problem("this build has no daemon"))
+}

@@ -1,0 +1,92 @@
+//! The commands themselves.
+
+use super::reach::Reach;
+use crate::control::words::{Auth, Target};
+use crate::ctl::paint::{Paint, clean};
+
+/// For one target and all its LUNs, grouped by initiator. Words in capitals stand for what only the reader knows.
+pub(super) fn text(target: &Target, reach: &Reach, paint: Paint) -> String {
+    let name = clean(&target.name);
+    let urls: Vec<String> = target.luns.iter().map(|lun| url(&name, lun.lun, target.auth, reach)).collect();
+    let qemu = |url: &String| format!("qemu-system-x86_64 -drive file={url},format=raw,if=virtio ...");
+    let mut libiscsi = vec![format!("iscsi-ls {}", quoted(format!("iscsi://{}", reach.portal())))];
+    libiscsi.extend(urls.iter().map(|url| format!("iscsi-inq {url}")));
+    let groups = [
+        ("Linux", "open-iscsi, as root; with --logout it is detached", linux(&name, target, reach)),
+        ("Windows", "PowerShell, as administrator", windows(&name, target.auth, reach)),
+        ("macOS", "has no initiator of its own", macos(&name, reach)),
+        ("QEMU", "Debian: package qemu-block-extra", urls.iter().map(qemu).collect()),
+        ("libiscsi", "Debian: package libiscsi-bin", libiscsi),
+    ];
+    let mut out = String::new();
+    for (title, note, lines) in groups {
+        out += &format!("{} {}\n", paint.bold(title), paint.dim(&format!("({note})")));
+        for line in lines {
+            out += &format!("  {line}\n");
+        }
+    }
+    out
+}
+
+fn linux(name: &str, target: &Target, reach: &Reach) -> Vec<String> {
+    let portal = reach.portal_quoted();
+    let node = format!("iscsiadm -m node -T {name} -p {portal}");
+    let mut lines = vec![format!("iscsiadm -m discovery -t sendtargets -p {portal}")];
+    let mut set =
+        |key: &str, value: &str| lines.push(format!("{node} -o update -n node.session.auth.{key} -v {value}"));
+    if target.auth != Auth::None {
+        set("authmethod", "CHAP");
+        set("username", "USER");
+        set("password", "SECRET");
+    }
+    if target.auth == Auth::MutualChap {
+        set("username_in", "TARGET_USER");
+        set("password_in", "TARGET_SECRET");
+    }
+    lines.push(format!("{node} --login"));
+    if let Some(lun) = target.luns.first() {
+        lines.push(format!("ls -l /dev/disk/by-path/ip-{}-iscsi-{name}-lun-{}", reach.portal(), lun.lun));
+    }
+    lines
+}
+
+fn windows(name: &str, auth: Auth, reach: &Reach) -> Vec<String> {
+    let Reach { host, port } = reach;
+    let mut lines = vec!["Start-Service MSiSCSI".to_owned()];
+    lines.push(format!("New-IscsiTargetPortal -TargetPortalAddress {host} -TargetPortalPortNumber {port}"));
+    let chap = |kind: &str| format!(" -AuthenticationType {kind} -ChapUsername USER -ChapSecret SECRET");
+    let credentials = match auth {
+        Auth::None => String::new(),
+        Auth::Chap => chap("ONEWAYCHAP"),
+        Auth::MutualChap => {
+            lines.push("Set-IscsiChapSecret -ChapSecret TARGET_SECRET".to_owned());
+            chap("MUTUALCHAP")
+        }
+    };
+    lines.push(format!("Connect-IscsiTarget -NodeAddress {name}{credentials}"));
+    lines
+}
+
+fn macos(name: &str, reach: &Reach) -> Vec<String> {
+    vec![
+        "a third party's is needed for a disk in the Finder, e.g. ATTO Xtend SAN:".to_owned(),
+        format!("  discovery portal {}, target {name}", reach.portal()),
+        "without one: libiscsi, or a QEMU built with it (Homebrew's is not), as below".to_owned(),
+    ]
+}
+
+/// As libiscsi and QEMU name a logical unit. Secrets in it show in the process list, which placeholders cannot help.
+fn url(name: &str, lun: u16, auth: Auth, reach: &Reach) -> String {
+    let url = reach.url(name, lun);
+    let with = |query: &str| format!("'{}{query}'", url.replacen("iscsi://", "iscsi://USER%SECRET@", 1));
+    match auth {
+        Auth::None => quoted(url),
+        Auth::Chap => with(""),
+        Auth::MutualChap => with("?target_user=TARGET_USER&target_password=TARGET_SECRET"),
+    }
+}
+
+/// `url` in quotes where a shell would read brackets as a pattern.
+fn quoted(url: String) -> String {
+    if url.contains('[') { format!("'{url}'") } else { url }
+}

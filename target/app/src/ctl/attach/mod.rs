@@ -1,0 +1,152 @@
+//! How to attach what is served: the exact commands for each kind of initiator.
+
+mod commands;
+mod reach;
+#[cfg(test)]
+mod tests;
+
+use super::failure::{Failure, say};
+use super::paint::{Paint, clean};
+use super::{Ask, size};
+use crate::control::words::{Call, Served, ServedVolume, Status, Target, VolumeKind};
+use clap::Args;
+use reach::Reach;
+use serde_json::{Value, json};
+
+/// Print the commands that attach what is served
+///
+/// For Linux (open-iscsi), Windows, macOS, QEMU and libiscsi, with the address and the names of the running daemon.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mainstay attach          for the first target\n  mainstay attach disk     for the target of volume `disk`"
+)]
+pub struct Attach {
+    /// Name of a target, or of a volume
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+impl Attach {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let status: Status = self.ask.client()?.call(&Call::Status)?;
+        let served = Served::from(&status);
+        let wanted = |target: &&Target| match &self.name {
+            None => true,
+            Some(name) => target.name == *name || target.luns.iter().any(|lun| lun.volume == *name),
+        };
+        let Some(target) = served.targets.iter().find(wanted) else {
+            let names: Vec<&str> = served.targets.iter().map(|target| target.name.as_str()).collect();
+            return Err(Failure::problem(match &self.name {
+                Some(name) => format!("nothing called {name:?} is served; targets: {}", names.join(", ")),
+                None => "no target is served".to_owned(),
+            }));
+        };
+        say(&commands::text(target, &Reach::of(target, &served.portals), Paint::for_stdout()))
+    }
+}
+
+/// One disk of one target, as an initiator sees it.
+struct Disk<'a> {
+    target: &'a Target,
+    lun: u16,
+    volume: &'a ServedVolume,
+    reach: Reach,
+}
+
+fn disks(served: &Served) -> Vec<Disk<'_>> {
+    let mut disks = Vec::new();
+    for target in &served.targets {
+        for lun in &target.luns {
+            if let Some(volume) = served.volumes.iter().find(|volume| volume.name == lun.volume) {
+                disks.push(Disk { target, lun: lun.lun, volume, reach: Reach::of(target, &served.portals) });
+            }
+        }
+    }
+    disks
+}
+
+/// What `serve` prints when everything is open and bound.
+pub fn serve_banner(served: &Served, paint: Paint) -> String {
+    let disks = disks(served);
+    let plural = if disks.len() == 1 { "" } else { "s" };
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out = format!("{} {version} serves {} disk{plural}\n\n", paint.bold("mainstay"), disks.len());
+    for Disk { target, lun, volume, reach } in &disks {
+        out += &format!("  {}  {}\n", paint.bold(&clean(&volume.name)), clean(&describe(volume)));
+        out += &format!("    {}, LUN {lun}, at {}\n", clean(&target.name), reach.portal());
+    }
+    if let Some(target) = served.targets.iter().find(|target| !target.luns.is_empty()) {
+        out += &format!("\n{}", commands::text(target, &Reach::of(target, &served.portals), paint));
+    }
+    if served.targets.len() > 1 {
+        out += "\nThe other targets are attached likewise: `mainstay attach NAME` prints their commands.\n";
+    }
+    out += &opening(served);
+    out += &format!("\nControl socket: {} (try `mainstay status`)\n", served.control.display());
+    out += "Ctrl-C finishes what is under way and stops.\n\n";
+    out
+}
+
+fn describe(volume: &ServedVolume) -> String {
+    let (size, block) = (size::bytes(volume.size), volume.block_bytes);
+    let place = match (&volume.path, volume.kind) {
+        (Some(path), _) if volume.created => format!("{}, made just now", path.display()),
+        (Some(path), _) => path.display().to_string(),
+        (None, VolumeKind::Memory) => "in memory: gone when mainstay stops".to_owned(),
+        (None, _) => String::new(),
+    };
+    let read_only = if volume.read_only { ", read-only" } else { "" };
+    format!("{size}, blocks of {block} bytes{read_only}  {place}")
+}
+
+/// How to let other machines in, and what to think of before.
+fn opening(served: &Served) -> String {
+    let local = served.portals.iter().all(|portal| portal.address.ip().is_loopback());
+    let open = served.targets.iter().any(|target| target.auth == crate::control::words::Auth::None);
+    match (local, open) {
+        (true, _) => {
+            "\nOnly this machine can reach these addresses. To let others in, add `--iscsi 0.0.0.0:3260`. Whoever can\n\
+             reach that port can then read and write the disks: set CHAP secrets in a configuration file first\n\
+             (`mainstay config reference`) unless you trust everyone on the network.\n"
+                .to_owned()
+        }
+        (false, true) => {
+            "\nCaution: whoever can reach these addresses can read and write the disks that ask for no CHAP secret\n\
+             (`mainstay config reference` shows how to set one).\n"
+                .to_owned()
+        }
+        (false, false) => String::new(),
+    }
+}
+
+/// The `ready` object of `serve --json`, on one line.
+pub fn ready_json(served: &Served) -> String {
+    let volumes: Vec<Value> = disks(served)
+        .iter()
+        .map(|disk| {
+            json!({
+                "name": disk.volume.name,
+                "kind": disk.volume.kind,
+                "path": disk.volume.path,
+                "portal": disk.reach.portal(),
+                "target": disk.target.name,
+                "lun": disk.lun,
+                "size": disk.volume.size,
+                "block_size": disk.volume.block_bytes,
+                "read_only": disk.volume.read_only,
+                "auth": disk.target.auth,
+                "url": disk.reach.url(&disk.target.name, disk.lun),
+            })
+        })
+        .collect();
+    json!({
+        "event": "ready",
+        "pid": served.pid,
+        "control": served.control,
+        "state_dir": served.state_dir,
+        "volumes": volumes,
+    })
+    .to_string()
+}

@@ -1,0 +1,90 @@
+use super::*;
+use crate::control::words::{Auth, Lun, Portal};
+
+fn served(address: &str, auth: Auth) -> Served {
+    let address = address.parse().unwrap();
+    let name = "iqn.2026-11.internal.mainstay:disk".to_owned();
+    let volume = ServedVolume {
+        name: "disk".into(),
+        kind: VolumeKind::File,
+        path: Some("/tmp/disk.img".into()),
+        created: true,
+        size: 1 << 30,
+        block_bytes: 512,
+        read_only: false,
+    };
+    Served {
+        pid: 7,
+        control: "/run/mainstay/control.sock".into(),
+        state_dir: "/var/lib/mainstay".into(),
+        portals: vec![Portal { address, advertise: None, tag: 1, targets: 1, sessions: 0 }],
+        targets: vec![Target {
+            name,
+            alias: None,
+            portals: vec![address],
+            auth,
+            luns: vec![Lun { lun: 0, volume: "disk".into() }],
+        }],
+        volumes: vec![volume],
+    }
+}
+
+#[test]
+fn the_banner_names_what_to_type() {
+    let text = serve_banner(&served("127.0.0.1:3260", Auth::None), Paint(false));
+    for line in [
+        "serves 1 disk\n",
+        "1 GiB, blocks of 512 bytes  /tmp/disk.img, made just now\n",
+        "  iscsiadm -m discovery -t sendtargets -p 127.0.0.1:3260\n",
+        "  iscsiadm -m node -T iqn.2026-11.internal.mainstay:disk -p 127.0.0.1:3260 --login\n",
+        "  New-IscsiTargetPortal -TargetPortalAddress 127.0.0.1 -TargetPortalPortNumber 3260\n",
+        "  Connect-IscsiTarget -NodeAddress iqn.2026-11.internal.mainstay:disk\n",
+        "-drive file=iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0,format=raw,if=virtio",
+        "  iscsi-ls iscsi://127.0.0.1:3260\n",
+        "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
+        "--iscsi 0.0.0.0:3260",
+        "/run/mainstay/control.sock",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    assert!(!text.contains('\x1b'));
+    assert!(serve_banner(&served("127.0.0.1:3260", Auth::None), Paint(true)).contains("\x1b[1mLinux\x1b[0m"));
+}
+
+#[test]
+fn an_open_portal_gets_a_word_of_caution_unless_it_asks_for_secrets() {
+    let open = serve_banner(&served("192.0.2.5:3260", Auth::None), Paint(false));
+    assert!(open.contains("Caution") && !open.contains("0.0.0.0"));
+    let closed = serve_banner(&served("192.0.2.5:3260", Auth::Chap), Paint(false));
+    assert!(!closed.contains("Caution"));
+    assert!(closed.contains("-o update -n node.session.auth.username -v USER"));
+    assert!(closed.contains("iscsi://USER%SECRET@192.0.2.5:3260/"));
+    assert!(closed.contains("-AuthenticationType ONEWAYCHAP"));
+    let mutual = serve_banner(&served("192.0.2.5:3260", Auth::MutualChap), Paint(false));
+    assert!(mutual.contains("password_in -v TARGET_SECRET") && mutual.contains("MUTUALCHAP"));
+    assert!(mutual.contains("?target_user=TARGET_USER&target_password=TARGET_SECRET'"));
+}
+
+#[test]
+fn ipv6_is_quoted_for_shells() {
+    let text = serve_banner(&served("[2001:db8::5]:3260", Auth::None), Paint(false));
+    assert!(text.contains("-p '[2001:db8::5]:3260' --login"));
+    assert!(text.contains("iscsi-inq 'iscsi://[2001:db8::5]:3260/iqn.2026-11.internal.mainstay:disk/0'"));
+    assert!(text.contains("-TargetPortalAddress 2001:db8::5 "));
+}
+
+#[test]
+fn ready_is_one_json_object_on_one_line() {
+    let line = ready_json(&served("127.0.0.1:3260", Auth::None));
+    assert!(!line.contains('\n'));
+    let value: Value = serde_json::from_str(&line).unwrap();
+    let volume = json!({
+        "name": "disk", "kind": "file", "path": "/tmp/disk.img", "portal": "127.0.0.1:3260",
+        "target": "iqn.2026-11.internal.mainstay:disk", "lun": 0, "size": 1u64 << 30, "block_size": 512,
+        "read_only": false, "auth": "none", "url": "iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0",
+    });
+    assert_eq!(value["event"], "ready");
+    assert_eq!(value["pid"], 7);
+    assert_eq!(value["control"], "/run/mainstay/control.sock");
+    assert_eq!(value["volumes"], json!([volume]));
+}

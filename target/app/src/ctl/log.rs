@@ -1,0 +1,75 @@
+//! What the program writes about itself while it serves.
+
+use clap::ValueEnum;
+use std::io::IsTerminal;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Environment variable with the filter, in the words of tracing: `debug`, `warn,mainstay_proto=trace`.
+pub const VARIABLE: &str = "MAINSTAY_LOG";
+
+/// Where the log goes, and in which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// Lines for people on standard error
+    #[default]
+    Human,
+    /// One JSON object per line on standard error
+    Json,
+    /// The systemd journal, with fields
+    Journald,
+}
+
+/// The filter: what the environment says, else by the number of `-v`. Our own events are told on standard output anyway,
+/// so a terminal begins with warnings; elsewhere nobody watches that, and the log begins with what happened.
+fn filter(form: Form, verbose: u8, variable: Option<&str>) -> Result<EnvFilter, String> {
+    if let Some(text) = variable.filter(|text| !text.is_empty()) {
+        return text.parse().map_err(|error| format!("{VARIABLE}={text}: {error}"));
+    }
+    let first = if form == Form::Human { 0 } else { 1 };
+    let level = ["warn", "info", "debug", "trace"][(first + usize::from(verbose)).min(3)];
+    Ok(EnvFilter::new(level))
+}
+
+/// Starts logging; once per process. The error is for people.
+pub fn start(form: Form, verbose: u8) -> Result<(), String> {
+    let filter = filter(form, verbose, std::env::var(VARIABLE).ok().as_deref())?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let colours = super::paint::Paint::for_stderr().0;
+    let started = match form {
+        Form::Human if std::io::stderr().is_terminal() => {
+            let layer = tracing_subscriber::fmt::layer().compact().with_ansi(colours).with_target(false);
+            registry.with(layer.with_writer(std::io::stderr)).try_init()
+        }
+        Form::Human => {
+            let layer = tracing_subscriber::fmt::layer().with_ansi(false);
+            registry.with(layer.with_writer(std::io::stderr)).try_init()
+        }
+        Form::Json => {
+            let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
+            registry.with(layer.with_writer(std::io::stderr)).try_init()
+        }
+        Form::Journald => {
+            let layer = tracing_journald::layer().map_err(|error| format!("no journal to log to: {error}"))?;
+            registry.with(layer.with_syslog_identifier("mainstay".to_owned())).try_init()
+        }
+    };
+    started.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_goes_before_the_options() {
+        let level = |form, verbose, variable| filter(form, verbose, variable).map(|filter| filter.to_string());
+        assert_eq!(level(Form::Human, 0, None).unwrap(), "warn");
+        assert_eq!(level(Form::Human, 2, Some("")).unwrap(), "debug");
+        assert_eq!(level(Form::Journald, 0, None).unwrap(), "info");
+        assert_eq!(level(Form::Json, 250, None).unwrap(), "trace");
+        assert_eq!(level(Form::Human, 3, Some("error")).unwrap(), "error");
+        assert!(level(Form::Human, 0, Some("mainstay=loud")).unwrap_err().contains("MAINSTAY_LOG=mainstay=loud"));
+    }
+}

@@ -1,0 +1,162 @@
+//! `mainstay serve`: the options, and what it tells its terminal.
+
+use super::attach::{ready_json, serve_banner};
+use super::events::{event_json, event_line};
+use super::failure::say;
+use super::paint::Paint;
+use super::{log, size};
+use crate::control::console::Console;
+use crate::control::words::{Event, Served};
+use clap::Args;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The address that is listened on unless others are named: this machine only.
+pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
+/// The port of iSCSI (RFC 7143 §15).
+pub const PORT: u16 = 3260;
+/// Bytes of a volume that is made.
+pub const SIZE: u64 = 1 << 30;
+
+/// Serve volumes, in the foreground
+///
+/// Each PATH becomes a disk of its own: an image file or a block device. A file that does not exist is made, sparse, with
+/// --size bytes. Without any PATH one disk in memory is served. When everything is ready the commands that attach the
+/// disks are printed, then a line for each login, logout and error. Ctrl-C finishes what is under way and stops.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mainstay serve disk.img                          one file; made with 1 GiB if it does not exist
+  mainstay serve --size 20G a.img b.img            two disks
+  mainstay serve                                   a disk in memory, to try things out
+  mainstay serve --iscsi 0.0.0.0:3260 disk.img     let other machines in: anyone who reaches the port
+  mainstay serve --config /etc/mainstay.toml       names, access lists, CHAP: `mainstay config reference`")]
+pub struct Serve {
+    /// Image files or block devices
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Serve what this file says
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "size", "iscsi", "name_prefix", "block_size", "read_only"])]
+    pub config: Option<PathBuf>,
+    /// Size of files that are made and of the disk in memory: 512M, 20G, 1.5T [default: 1G]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub size: Option<u64>,
+    /// Address to listen on, again for more [default: 127.0.0.1:3260, this machine only]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = address)]
+    pub iscsi: Vec<SocketAddr>,
+    /// Beginning of the target names; a colon and the file's name follow [default: iqn.2026-11.internal.mainstay]
+    #[arg(long, value_name = "IQN")]
+    pub name_prefix: Option<String>,
+    /// Bytes of a logical block [default: 512]
+    #[arg(long, value_name = "BYTES", value_parser = ["512", "4096"])]
+    pub block_size: Option<String>,
+    /// Refuse writes
+    #[arg(long)]
+    pub read_only: bool,
+    /// Directory that remembers who each volume is
+    ///
+    /// Default: MAINSTAY_STATE_DIR, else STATE_DIRECTORY (systemd), else /var/lib/mainstay as root, else mainstay in
+    /// XDG_STATE_HOME or ~/.local/state.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Control socket to make
+    ///
+    /// Default: MAINSTAY_CONTROL, else /run/mainstay/control.sock as root, else mainstay/control.sock in
+    /// XDG_RUNTIME_DIR (without that: /tmp/mainstay-UID/control.sock).
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Print JSON: one object when ready, then one per event, each on a line
+    #[arg(long)]
+    pub json: bool,
+    /// Print neither the commands nor the events
+    #[arg(short, long, conflicts_with = "json")]
+    pub quiet: bool,
+    /// Where the log goes
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub log: log::Form,
+    /// Log more; twice: much more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `text` as an address to listen on, with the port of iSCSI unless it names one.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse::<SocketAddr>().ok();
+    let without = || bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, PORT));
+    with_port().or_else(without).ok_or_else(|| {
+        "write an address and a port, like 127.0.0.1:3260, 0.0.0.0:3260 (all of IPv4) or [::]:3260 (all of IPv6)"
+            .to_owned()
+    })
+}
+
+impl Serve {
+    /// The addresses to listen on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        if self.iscsi.is_empty() { vec![ADDRESS] } else { self.iscsi.clone() }
+    }
+
+    /// Bytes of a logical block.
+    pub fn block_bytes(&self) -> u32 {
+        if self.block_size.as_deref() == Some("4096") { 4096 } else { 512 }
+    }
+
+    /// Who tells the terminal.
+    pub fn console(&self) -> Box<dyn Console> {
+        match (self.quiet, self.json) {
+            (true, _) => Box::new(Silent),
+            (false, true) => Box::new(Lines),
+            (false, false) => Box::new(People(Paint::for_stdout())),
+        }
+    }
+}
+
+struct Silent;
+struct Lines;
+struct People(Paint);
+
+/// That nobody reads our standard output any more is no reason to stop serving.
+fn tell(text: &str) {
+    let _ = say(text);
+}
+
+impl Console for Silent {
+    fn ready(&mut self, _: &Served) {}
+    fn event(&mut self, _: &Event) {}
+}
+
+impl Console for Lines {
+    fn ready(&mut self, served: &Served) {
+        tell(&(ready_json(served) + "\n"));
+    }
+    fn event(&mut self, event: &Event) {
+        tell(&(event_json(event) + "\n"));
+    }
+}
+
+impl Console for People {
+    fn ready(&mut self, served: &Served) {
+        tell(&serve_banner(served, self.0));
+    }
+    fn event(&mut self, event: &Event) {
+        tell(&(event_line(event, self.0) + "\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_leave_out_the_port() {
+        let read = |text| address(text).map(|address| address.to_string());
+        assert_eq!(read("0.0.0.0").unwrap(), "0.0.0.0:3260");
+        assert_eq!(read("10.0.0.1:99").unwrap(), "10.0.0.1:99");
+        assert_eq!(read("::1").unwrap(), "[::1]:3260");
+        assert_eq!(read("[::1]").unwrap(), "[::1]:3260");
+        assert_eq!(read("[::]:7").unwrap(), "[::]:7");
+        for text in ["", "localhost", ":3260", "1.2.3", "1.2.3.4:", "1.2.3.4:70000"] {
+            assert!(address(text).unwrap_err().contains("0.0.0.0:3260"), "{text}");
+        }
+    }
+}

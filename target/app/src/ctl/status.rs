@@ -1,0 +1,59 @@
+//! `mainstay status`.
+
+mod render;
+
+use super::Ask;
+use super::failure::{Failure, say, say_json};
+use super::paint::Paint;
+use crate::control::words::{self, Call};
+use clap::Args;
+use std::time::Duration;
+
+/// Show what is served, and to whom
+///
+/// The daemon, its portals, targets, volumes with their traffic, sessions, and the logins that were refused lately.
+/// Latencies are those of the storage below, from request to answer: 50 and 99 of 100 were at most this.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mainstay status
+  mainstay status -v                  with what each session negotiated, and each volume's identity
+  mainstay status --watch             again every 2 seconds, with operations and bytes per second
+  mainstay status --json | jq '.sessions[] | {id, initiator, peer}'")]
+pub struct Status {
+    /// Everything, as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Also what each session negotiated, and each volume's identity and latencies
+    #[arg(short, long, conflicts_with = "json")]
+    verbose: bool,
+    /// Again every so many seconds, until Ctrl-C
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", require_equals = true,
+          value_parser = clap::value_parser!(u64).range(1..=3600), conflicts_with = "json")]
+    watch: Option<u64>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let mut client = self.ask.client()?;
+        if self.json {
+            return say_json(&client.call_raw(&Call::Status)?);
+        }
+        let paint = Paint::for_stdout();
+        let mut before: Option<words::Status> = None;
+        loop {
+            let status: words::Status = client.call(&Call::Status)?;
+            let text = render::text(&status, before.as_ref(), self.verbose, paint);
+            match self.watch {
+                None => return say(&text),
+                // To the top left, and away with what is below once the new text stands.
+                Some(_) if paint.0 => say(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))?,
+                Some(_) => say(&format!("{text}\n"))?,
+            }
+            before = Some(status);
+            std::thread::sleep(Duration::from_secs(self.watch.unwrap_or(1)));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use super::*;
+use crate::control::words;
+use clap::CommandFactory;
+
+#[test]
+fn the_definitions_are_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn manual_pages_are_made_for_every_verb() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("man/man1");
+    let directory_text = directory.to_str().unwrap();
+    let cli = Cli::try_parse_from(["mainstay", "man", directory_text]).unwrap();
+    let Verb::Man(man) = cli.verb else { panic!("not man") };
+    man.run().unwrap();
+    for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let page = std::fs::read_to_string(directory.join(format!("mainstay-{}.1", verb.get_name()))).unwrap();
+        assert!(page.contains("Example"), "{}", verb.get_name());
+    }
+    let page = std::fs::read_to_string(directory.join("mainstay.1")).unwrap();
+    assert!(page.contains("Exit status") && page.contains("MAINSTAY_CONTROL"));
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let mut script = Vec::new();
+        let shell: clap_complete::Shell = shell.parse().unwrap();
+        clap_complete::generate(shell, &mut generate::command(), "mainstay", &mut script);
+        assert!(String::from_utf8(script).unwrap().contains("clear-poison"));
+    }
+}
+
+#[test]
+fn what_contradicts_is_refused() {
+    let parse = |line: &str| Cli::try_parse_from(line.split(' ')).map(|_| ());
+    for line in [
+        "mainstay serve",
+        "mainstay serve a b --size 1G --iscsi 0.0.0.0 --iscsi [::]:1 --block-size 4096 --read-only --log json -vv",
+        "mainstay serve --config f --state-dir d --control c --json",
+        "mainstay status --watch",
+        "mainstay status --watch=5 -v --control c",
+        "mainstay resize disk +1G",
+        "mainstay events --follow",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+    for line in [
+        "mainstay",
+        "mainstay serve --config f a.img",
+        "mainstay serve --config f --iscsi 0.0.0.0",
+        "mainstay serve --block-size 1024",
+        "mainstay serve --size big",
+        "mainstay serve --json --quiet",
+        "mainstay status --watch=0",
+        "mainstay kick one",
+        "mainstay resize disk",
+    ] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn what_a_peer_sends_cannot_steer_the_terminal() {
+    let what = words::What::Refused {
+        peer: "192.0.2.1:1".parse().unwrap(),
+        initiator: Some("iqn.\x1b[2Jx\u{202e}\n".into()),
+        target: None,
+        step: "login".into(),
+        why: "\x07".into(),
+    };
+    let line = events::event_line(&words::Event { time_ms: 0, what }, paint::Paint(false));
+    assert!(line.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{line:?}");
+}
+
+#[test]
+fn events_are_told_in_lines() {
+    let peer = "192.0.2.1:4000".parse().unwrap();
+    let tell = |what| {
+        let event = words::Event { time_ms: 3_661_000, what };
+        let json: words::Event = serde_json::from_str(&events::event_json(&event)).unwrap();
+        assert_eq!(json, event);
+        events::event_line(&event, paint::Paint(false))
+    };
+    let target = Some("iqn.b:disk".to_owned());
+    let login = words::What::Login { session: 3, initiator: "iqn.a".into(), target: target.clone(), peer, local: peer };
+    assert_eq!(tell(login), "01:01:01Z  login     iqn.a from 192.0.2.1:4000 to iqn.b:disk (session 3)");
+    let logout = words::What::Logout { session: 3, initiator: "iqn.a".into(), target, peer, why: "logged out".into() };
+    assert_eq!(tell(logout), "01:01:01Z  logout    iqn.a from 192.0.2.1:4000, iqn.b:disk (session 3): logged out");
+    let refused = words::What::Refused {
+        peer,
+        initiator: None,
+        target: None,
+        step: "first bytes".into(),
+        why: "not iSCSI".into(),
+    };
+    assert_eq!(tell(refused), "01:01:01Z  refused   192.0.2.1:4000, at first bytes: not iSCSI");
+    let error = words::What::Error { session: None, volume: Some("disk".into()), peer: None, message: "EIO".into() };
+    assert_eq!(tell(error), "01:01:01Z  error     volume disk: EIO");
+    let grown = words::Resized { volume: "disk".into(), size_old: 1 << 30, size: 2 << 30 };
+    assert_eq!(tell(words::What::Resized(grown)), "01:01:01Z  resized   volume disk: 1 GiB to 2 GiB");
+    let newer: words::Event = serde_json::from_str(r#"{"event":"paused","time_ms":5,"why":"swap"}"#).unwrap();
+    assert_eq!(newer.what, words::What::Unknown);
+}
