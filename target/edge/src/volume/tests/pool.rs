@@ -1,0 +1,170 @@
+use super::super::pool::*;
+use mainstay_base::sam::NexusId;
+use mainstay_base::unit::{Completion, Done, Fault, Op, Request, Ticket, VolumeId};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Answers when it is told to. Remembers the order of arrival (`Extent::at`).
+struct Gated {
+    open: Mutex<Receiver<()>>,
+    seen: Mutex<Vec<u64>>,
+    started: Sender<()>,
+}
+
+impl Store for Gated {
+    fn run(&self, op: &mut Op) -> Result<Done, Fault> {
+        let Op::Extent { at, .. } = op else { panic!("not for this store") };
+        self.seen.lock().unwrap().push(*at);
+        self.started.send(()).unwrap();
+        self.open.lock().unwrap().recv().unwrap();
+        Ok(Done::Ok)
+    }
+}
+
+/// Answers at once.
+struct Prompt;
+
+impl Store for Prompt {
+    fn run(&self, op: &mut Op) -> Result<Done, Fault> {
+        match op {
+            Op::Flush => panic!("a store that breaks"),
+            _ => Ok(Done::Ok),
+        }
+    }
+}
+
+struct Bench {
+    pool: Pool,
+    notified: Receiver<()>,
+    notices: Arc<AtomicUsize>,
+}
+
+fn bench(threads_max: usize) -> Bench {
+    let (sender, notified) = channel();
+    let notices = Arc::new(AtomicUsize::new(0));
+    let count = notices.clone();
+    let sender = Mutex::new(sender);
+    let notify = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let _ = sender.lock().unwrap().send(());
+    };
+    Bench { pool: Pool::new(threads_max, Arc::new(notify)), notified, notices }
+}
+
+impl Bench {
+    /// Waits for `n` answers.
+    fn answers(&self, n: usize) -> Vec<(NexusId, Completion)> {
+        let mut all = Vec::new();
+        while all.len() < n {
+            self.notified.recv_timeout(Duration::from_secs(20)).expect("an answer");
+            self.pool.drain(&mut all);
+        }
+        assert_eq!(all.len(), n);
+        all
+    }
+}
+
+fn job(store: &Arc<impl Store + 'static>, n: u64) -> Job {
+    let op = Op::Extent { at: n, len: 0 };
+    Job {
+        volume: store.clone(),
+        nexus: NexusId(n % 3),
+        request: Request { ticket: Ticket(n), volume: VolumeId(0), op },
+    }
+}
+
+fn gated() -> (Arc<Gated>, Sender<()>, Receiver<()>) {
+    let (open, gate) = channel();
+    let (started, starts) = channel();
+    (Arc::new(Gated { open: Mutex::new(gate), seen: Mutex::default(), started }), open, starts)
+}
+
+fn wait(starts: &Receiver<()>, n: usize) {
+    for _ in 0..n {
+        starts.recv_timeout(Duration::from_secs(20)).expect("a start");
+    }
+}
+
+#[test]
+fn everything_comes_back_once_and_to_its_owner() {
+    let bench = bench(4);
+    let store = Arc::new(Prompt);
+    for batch in 0..50 {
+        bench.pool.submit_all((0..20).map(|n| job(&store, batch * 20 + n)));
+    }
+    let mut answers = bench.answers(1000);
+    answers.sort_by_key(|(_, completion)| completion.ticket);
+    for (n, (nexus, completion)) in answers.iter().enumerate() {
+        assert_eq!((completion.ticket, *nexus), (Ticket(n as u64), NexusId(n as u64 % 3)));
+        assert_eq!(completion.result, Ok(Done::Ok));
+    }
+    assert_eq!(bench.pool.in_flight(), 0);
+    assert!(bench.notices.load(Ordering::SeqCst) <= 1000);
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+    assert_eq!(bench.pool.threads(), 0);
+}
+
+#[test]
+fn requests_of_one_store_start_in_order() {
+    let bench = bench(1);
+    let (store, open, starts) = gated();
+    bench.pool.submit_all((0..10).map(|n| job(&store, n)));
+    for _ in 0..10 {
+        wait(&starts, 1);
+        open.send(()).unwrap();
+    }
+    bench.answers(10);
+    assert_eq!(*store.seen.lock().unwrap(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn stores_that_hang_do_not_stop_the_others() {
+    let bench = bench(4);
+    let (dead_a, open_a, starts_a) = gated();
+    let (dead_b, open_b, starts_b) = gated();
+    bench.pool.submit_all((0..20).map(|n| job(&dead_a, n)));
+    wait(&starts_a, 3);
+    bench.pool.submit_all((0..20).map(|n| job(&dead_b, n)));
+    wait(&starts_b, 1);
+    let prompt = Arc::new(Prompt);
+    for n in 0..20 {
+        bench.pool.submit_all([job(&prompt, 100 + n)]);
+        bench.answers(1);
+    }
+    assert!(bench.pool.threads() <= 5, "four, and one for the store that would have none");
+    assert_eq!(dead_a.seen.lock().unwrap().len(), 3, "three quarters of the threads");
+    let error = bench.pool.shutdown(Duration::from_millis(20)).unwrap_err();
+    assert_eq!((error.threads, error.waiting), (4, 36));
+    // The one that had to wait is as good as before.
+    bench.pool.submit_all([job(&prompt, 7)]);
+    bench.answers(1);
+    for _ in 0..20 {
+        open_a.send(()).unwrap();
+        open_b.send(()).unwrap();
+    }
+    bench.answers(40);
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn one_notice_until_the_answers_are_drained() {
+    let bench = bench(2);
+    let store = Arc::new(Prompt);
+    bench.pool.submit_all((0..100).map(|n| job(&store, n)));
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+    assert_eq!(bench.notices.load(Ordering::SeqCst), 1);
+    assert_eq!(bench.pool.in_flight(), 100);
+    assert_eq!(bench.answers(100).len(), 100);
+    assert_eq!(bench.pool.in_flight(), 0);
+}
+
+#[test]
+fn a_store_that_panics_gives_an_error() {
+    let bench = bench(1);
+    let request = Request { ticket: Ticket(1), volume: VolumeId(0), op: Op::Flush };
+    bench.pool.submit_all([Job { volume: Arc::new(Prompt), nexus: NexusId(0), request }]);
+    let [(_, completion)] = &bench.answers(1)[..] else { unreachable!() };
+    assert_eq!(completion.result, Err(Fault::Other { errno: libc::EIO }));
+}
