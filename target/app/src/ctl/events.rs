@@ -10,7 +10,7 @@ use clap::Args;
 
 /// Print logins, logouts, refusals and errors as they happen
 ///
-/// One line per event, until Ctrl-C or until the daemon stops.
+/// One line per event, until Ctrl-C or until the daemon stops (exit status 0; 1 when the connection breaks without that).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mainstay events\n  mainstay events --json | jq 'select(.event == \"refused\")'")]
 pub struct Events {
@@ -26,21 +26,26 @@ pub struct Events {
 
 impl Events {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let mut stopping = false;
         let mut client = self.ask.client()?;
         client.call_raw(&Call::Events)?;
         let paint = Paint::for_stdout();
         while let Some(heard) = client.hear()? {
             match heard {
-                Heard::Event(value) if self.json => say(&format!("{value}\n"))?,
-                Heard::Event(value) => match serde_json::from_value::<Event>(value.clone()) {
-                    Ok(event) if event.what != What::Unknown => say(&(event_line(&event, paint) + "\n"))?,
-                    // A newer daemon's: better than nothing.
-                    _ => say(&format!("{}\n", clean(&value.to_string())))?,
-                },
+                Heard::Event(value) => {
+                    let event = serde_json::from_value::<Event>(value.clone()).ok();
+                    stopping = matches!(event, Some(Event { what: What::Stopping { .. }, .. }));
+                    say(&match event {
+                        Some(event) if !self.json && event.what != What::Unknown => event_line(&event, paint) + "\n",
+                        // As it came; for people too when it is a newer daemon's.
+                        _ if self.json => format!("{value}\n"),
+                        _ => format!("{}\n", clean(&value.to_string())),
+                    })?;
+                }
                 Heard::Ended(why) => return Err(Failure::problem(why)),
             }
         }
-        Err(Failure::problem("mainstay has gone"))
+        if stopping { Ok(()) } else { Err(Failure::problem("the connection to mainstay broke")) }
     }
 }
 

@@ -36,22 +36,23 @@ use std::process::ExitCode;
     version,
     max_term_width = 100,
     arg_required_else_help = true,
-    after_help = "Try it:\n  mainstay serve disk.img          make disk.img (1 GiB) and serve it to this machine\n  \
-                  mainstay status                  in another terminal: what is served, and to whom",
+    after_help = "Examples:\n  mainstay serve disk.img    make disk.img (1 GiB) and serve it to this machine\n  \
+                  mainstay status            in another terminal: what is served, and to whom",
     after_long_help = "\
 Examples:
   mainstay serve disk.img
-      Make disk.img (sparse, 1 GiB) if it does not exist, serve it on 127.0.0.1:3260, and print the commands that attach
-      it from Linux, Windows, macOS, QEMU and libiscsi.
+      Make disk.img (sparse, 1 GiB) unless it exists, serve it on 127.0.0.1:3260,
+      print how Linux, Windows, macOS, QEMU and libiscsi attach it.
   mainstay serve --config /etc/mainstay.toml
-      Serve what the file says. `mainstay config reference` documents every key of it.
+      Serve what the file says (`mainstay config reference` documents its keys).
   mainstay status
-      What is served, and to whom.
+      In another terminal: what is served, and to whom.
 
 Environment:
   MAINSTAY_CONTROL    path of the control socket, where --control is not given
   MAINSTAY_STATE_DIR  the state directory, where --state-dir is not given
-  MAINSTAY_LOG        what `serve` logs, e.g. `debug` or `warn,mainstay_proto=trace`; goes before -v
+  MAINSTAY_LOG        what `serve` logs, e.g. debug or warn,mainstay_proto=trace;
+                      goes before -v
   NO_COLOR            if not empty: no colours
 
 Exit status:

@@ -26,11 +26,16 @@ pub const SIZE: u64 = 1 << 30;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  mainstay serve disk.img                          one file; made with 1 GiB if it does not exist
-  mainstay serve --size 20G a.img b.img            two disks
-  mainstay serve                                   a disk in memory, to try things out
-  mainstay serve --iscsi 0.0.0.0:3260 disk.img     let other machines in: anyone who reaches the port
-  mainstay serve --config /etc/mainstay.toml       names, access lists, CHAP: `mainstay config reference`")]
+  mainstay serve disk.img
+      One file, made with 1 GiB unless it exists.
+  mainstay serve --size 20G a.img b.img
+      Two disks.
+  mainstay serve
+      A disk in memory, to try things out.
+  mainstay serve --iscsi 0.0.0.0:3260 disk.img
+      Let other machines in: everyone who reaches the port.
+  mainstay serve --config /etc/mainstay.toml
+      Names, access lists, CHAP: see `mainstay config reference`.")]
 pub struct Serve {
     /// Image files or block devices
     #[arg(value_name = "PATH")]

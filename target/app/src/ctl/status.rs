@@ -17,8 +17,8 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   mainstay status
-  mainstay status -v                  with what each session negotiated, and each volume's identity
-  mainstay status --watch             again every 2 seconds, with operations and bytes per second
+  mainstay status -v          also what sessions negotiated, identities, latencies
+  mainstay status --watch     again every 2 seconds, traffic per second
   mainstay status --json | jq '.sessions[] | {id, initiator, peer}'")]
 pub struct Status {
     /// Everything, as one JSON object

@@ -1,21 +1,26 @@
 //! The commands themselves.
 
 use super::reach::Reach;
-use crate::control::words::{Auth, Target};
+use crate::control::words::{Auth, Lun, Target};
 use crate::ctl::paint::{Paint, clean};
 
 /// For one target and all its LUNs, grouped by initiator. Words in capitals stand for what only the reader knows.
 pub(super) fn text(target: &Target, reach: &Reach, paint: Paint) -> String {
     let name = clean(&target.name);
     let urls: Vec<String> = target.luns.iter().map(|lun| url(&name, lun.lun, target.auth, reach)).collect();
-    let qemu = |url: &String| format!("qemu-system-x86_64 -drive file={url},format=raw,if=virtio ...");
+    // QEMU knows no mutual CHAP: it proves itself, and does not ask who we are.
+    let auth_qemu = if target.auth == Auth::None { Auth::None } else { Auth::Chap };
+    let qemu = |lun: &Lun| {
+        let url = url(&name, lun.lun, auth_qemu, reach);
+        format!("qemu-system-x86_64 -drive file={url},format=raw,if=virtio ...")
+    };
     let mut libiscsi = vec![format!("iscsi-ls {}", quoted(format!("iscsi://{}", reach.portal())))];
     libiscsi.extend(urls.iter().map(|url| format!("iscsi-inq {url}")));
     let groups = [
         ("Linux", "open-iscsi, as root; with --logout it is detached", linux(&name, target, reach)),
         ("Windows", "PowerShell, as administrator", windows(&name, target.auth, reach)),
         ("macOS", "has no initiator of its own", macos(&name, reach)),
-        ("QEMU", "Debian: package qemu-block-extra", urls.iter().map(qemu).collect()),
+        ("QEMU", "Debian: package qemu-block-extra", target.luns.iter().map(qemu).collect()),
         ("libiscsi", "Debian: package libiscsi-bin", libiscsi),
     ];
     let mut out = String::new();
@@ -24,6 +29,9 @@ pub(super) fn text(target: &Target, reach: &Reach, paint: Paint) -> String {
         for line in lines {
             out += &format!("  {line}\n");
         }
+    }
+    if target.auth != Auth::None {
+        out += "USER, SECRET and the like stand for what the configuration file says.\n";
     }
     out
 }
@@ -44,7 +52,8 @@ fn linux(name: &str, target: &Target, reach: &Reach) -> Vec<String> {
         set("password_in", "TARGET_SECRET");
     }
     lines.push(format!("{node} --login"));
-    if let Some(lun) = target.luns.first() {
+    // udev makes this name from the address; how it writes others is its own affair.
+    if let Some(lun) = target.luns.first().filter(|_| reach.host.parse::<std::net::Ipv4Addr>().is_ok()) {
         lines.push(format!("ls -l /dev/disk/by-path/ip-{}-iscsi-{name}-lun-{}", reach.portal(), lun.lun));
     }
     lines
@@ -75,7 +84,7 @@ fn macos(name: &str, reach: &Reach) -> Vec<String> {
     ]
 }
 
-/// As libiscsi and QEMU name a logical unit. Secrets in it show in the process list, which placeholders cannot help.
+/// As libiscsi and QEMU name a logical unit.
 fn url(name: &str, lun: u16, auth: Auth, reach: &Reach) -> String {
     let url = reach.url(name, lun);
     let with = |query: &str| format!("'{}{query}'", url.replacen("iscsi://", "iscsi://USER%SECRET@", 1));

@@ -43,7 +43,9 @@ impl Attach {
                 None => "no target is served".to_owned(),
             }));
         };
-        say(&commands::text(target, &Reach::of(target, &served.portals), Paint::for_stdout()))
+        let (paint, reach) = (Paint::for_stdout(), Reach::of(target, &served.portals));
+        let head = format!("{} at {}\n\n", paint.bold(&clean(&target.name)), reach.portal());
+        say(&(head + &commands::text(target, &reach, paint)))
     }
 }
 
@@ -106,15 +108,13 @@ fn opening(served: &Served) -> String {
     let local = served.portals.iter().all(|portal| portal.address.ip().is_loopback());
     let open = served.targets.iter().any(|target| target.auth == crate::control::words::Auth::None);
     match (local, open) {
-        (true, _) => {
-            "\nOnly this machine can reach these addresses. To let others in, add `--iscsi 0.0.0.0:3260`. Whoever can\n\
-             reach that port can then read and write the disks: set CHAP secrets in a configuration file first\n\
-             (`mainstay config reference`) unless you trust everyone on the network.\n"
-                .to_owned()
-        }
+        (true, _) => "\nOnly this machine can reach that. To let others in, add `--iscsi 0.0.0.0:3260`; but then\n\
+             whoever reaches the port can read and write the disks, unless a configuration file\n\
+             asks for CHAP secrets (`mainstay config reference`).\n"
+            .to_owned(),
         (false, true) => {
-            "\nCaution: whoever can reach these addresses can read and write the disks that ask for no CHAP secret\n\
-             (`mainstay config reference` shows how to set one).\n"
+            "\nCaution: whoever reaches the port can read and write these disks. A configuration file can\n\
+             ask for CHAP secrets (`mainstay config reference`).\n"
                 .to_owned()
         }
         (false, false) => String::new(),

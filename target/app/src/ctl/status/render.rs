@@ -47,8 +47,8 @@ fn head(status: &Status, paint: Paint) -> String {
     );
     for volume in status.volumes.iter().filter(|volume| volume.poisoned) {
         let name = clean(&volume.name);
-        let what = format!("volume {name} is poisoned: its storage failed to flush, and it refuses everything.");
-        out += &format!("{} Look at the disk and the data, then `mainstay clear-poison {name}`.\n", paint.red(&what));
+        let what = format!("volume {name} is poisoned: its storage failed to flush, and it refuses everything");
+        out += &format!("{}\n  look at the disk and the data, then `mainstay clear-poison {name}`\n", paint.red(&what));
     }
     out
 }
@@ -255,37 +255,39 @@ fn common_prefix<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 fn session_details(session: &Session, paint: Paint) -> String {
     let agreed: &Negotiated = &session.negotiated;
     let yes = |yes: bool| if yes { "Yes" } else { "No" }.to_owned();
-    let mut out = heading(&format!("session {}, {}", session.id, session.initiator), paint);
-    out += &pairs(&[
-        ("target", session.target.clone().unwrap_or_else(|| "(discovery)".to_owned())),
-        ("from, to", format!("{}, {}", session.peer, session.local)),
-        ("ISID, TSIH", format!("{}, {}", session.isid, session.tsih)),
-        ("commands", format!("{} taken, {} open, window {}", session.commands, session.commands_open, session.window)),
-        ("AuthMethod", agreed.auth_method.clone()),
-        ("HeaderDigest", agreed.header_digest.clone()),
-        ("DataDigest", agreed.data_digest.clone()),
-        ("MaxConnections", agreed.max_connections.to_string()),
-        ("InitialR2T", yes(agreed.initial_r2t)),
-        ("ImmediateData", yes(agreed.immediate_data)),
-        (
-            "MaxRecvDataSegmentLength",
-            format!(
-                "{} (initiator), {} (target)",
-                agreed.initiator_max_recv_data_segment_length, agreed.target_max_recv_data_segment_length
+    heading(&format!("session {}, {}", session.id, session.initiator), paint)
+        + &pairs(&[
+            ("target", session.target.clone().unwrap_or_else(|| "(discovery)".to_owned())),
+            ("from, to", format!("{}, {}", session.peer, session.local)),
+            ("ISID, TSIH", format!("{}, {}", session.isid, session.tsih)),
+            (
+                "commands",
+                format!("{} taken, {} open, window {}", session.commands, session.commands_open, session.window),
             ),
-        ),
-        ("MaxBurstLength", agreed.max_burst_length.to_string()),
-        ("FirstBurstLength", agreed.first_burst_length.to_string()),
-        ("DefaultTime2Wait", agreed.default_time2_wait.to_string()),
-        ("DefaultTime2Retain", agreed.default_time2_retain.to_string()),
-        ("MaxOutstandingR2T", agreed.max_outstanding_r2t.to_string()),
-        ("DataPDUInOrder", yes(agreed.data_pdu_in_order)),
-        ("DataSequenceInOrder", yes(agreed.data_sequence_in_order)),
-        ("ErrorRecoveryLevel", agreed.error_recovery_level.to_string()),
-        ("TaskReporting", agreed.task_reporting.clone()),
-        ("iSCSIProtocolLevel", agreed.iscsi_protocol_level.to_string()),
-    ]);
-    out
+            ("AuthMethod", agreed.auth_method.clone()),
+            ("HeaderDigest", agreed.header_digest.clone()),
+            ("DataDigest", agreed.data_digest.clone()),
+            ("MaxConnections", agreed.max_connections.to_string()),
+            ("InitialR2T", yes(agreed.initial_r2t)),
+            ("ImmediateData", yes(agreed.immediate_data)),
+            (
+                "MaxRecvDataSegmentLength",
+                format!(
+                    "{} (initiator), {} (target)",
+                    agreed.initiator_max_recv_data_segment_length, agreed.target_max_recv_data_segment_length
+                ),
+            ),
+            ("MaxBurstLength", agreed.max_burst_length.to_string()),
+            ("FirstBurstLength", agreed.first_burst_length.to_string()),
+            ("DefaultTime2Wait", agreed.default_time2_wait.to_string()),
+            ("DefaultTime2Retain", agreed.default_time2_retain.to_string()),
+            ("MaxOutstandingR2T", agreed.max_outstanding_r2t.to_string()),
+            ("DataPDUInOrder", yes(agreed.data_pdu_in_order)),
+            ("DataSequenceInOrder", yes(agreed.data_sequence_in_order)),
+            ("ErrorRecoveryLevel", agreed.error_recovery_level.to_string()),
+            ("TaskReporting", agreed.task_reporting.clone()),
+            ("iSCSIProtocolLevel", agreed.iscsi_protocol_level.to_string()),
+        ])
 }
 
 fn refused(status: &Status, paint: Paint) -> String {
@@ -305,5 +307,9 @@ fn heading(text: &str, paint: Paint) -> String {
 
 fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    pairs.iter().map(|(name, value)| format!("  {name:<width$}  {}\n", clean(value))).collect()
+    let value = |value: &str| if value.is_empty() { "-".to_owned() } else { clean(value) };
+    pairs.iter().map(|(name, text)| format!("  {name:<width$}  {}\n", value(text))).collect()
 }
+
+#[cfg(test)]
+mod tests;
