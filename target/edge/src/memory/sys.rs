@@ -55,8 +55,8 @@ impl SharedRegion {
 
 impl Drop for SharedRegion {
     fn drop(&mut self) {
-        // SAFETY: the range is exactly the mapping made in `map`, and whoever used it borrowed or owned `self`. A failure
-        // leaks address space, which is all that could be done about it.
+        // SAFETY: the range is exactly the mapping made in `map`, and whoever used it borrowed or owned `self`. A
+        // failure leaks address space, which is all that could be done about it.
         let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
     }
 }

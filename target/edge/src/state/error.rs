@@ -27,8 +27,8 @@ pub enum StateError {
     )]
     InUse { path: PathBuf, process: Option<u32> },
     #[error(
-        "the state file {path} cannot be used: {why}. It is kept as it is. Restore it from a backup, or move it away to \
-         go on without what it holds",
+        "the state file {path} cannot be used: {why}. It is kept as it is. Restore it from a backup, or move it away \
+         to go on without what it holds",
         path = path.display()
     )]
     Damaged { path: PathBuf, why: String },

@@ -5,8 +5,8 @@
 //! [`StateDir::write`] returns. I4 A record that cannot be read (torn, foreign, newer) is reported and kept: it is
 //! neither overwritten nor removed.
 //!
-//! A record is one text file: a line `mainstay-state 1 VERSION BYTES CRC32C`, then the owner's text in the form VERSION.
-//! All records are read once, at open: behind the lock nobody else changes them.
+//! A record is one text file: a line `mainstay-state 1 VERSION BYTES CRC32C`, then the owner's text in the form
+//! VERSION. All records are read once, at open: behind the lock nobody else changes them.
 
 mod error;
 mod record;

@@ -37,7 +37,7 @@ pub(super) fn open(path: &Path, read_only: bool) -> Result<Opened, OpenError> {
         bytes,
         sectors: Some(sectors),
         ram: false,
-        can_punch: !read_only && queue(device, "discard_max_bytes").is_some_and(|bytes| bytes != "0"),
+        can_punch: !read_only && can_punch(device),
         solid_state: is_solid_state(device),
         created: false,
         anchor: Anchor::device(path, hardware(device))?,
@@ -67,6 +67,13 @@ fn text(path: &Path) -> Option<String> {
 fn queue(device: u64, key: &str) -> Option<String> {
     let place = sysfs(device);
     text(&place.join("queue").join(key)).or_else(|| text(&place.join("../queue").join(key)))
+}
+
+/// Whether the device can discard, and promises zeroes where it did: the kernel punches holes only then.
+fn can_punch(device: u64) -> bool {
+    ["discard_max_bytes", "write_zeroes_max_bytes"]
+        .iter()
+        .all(|key| queue(device, key).is_some_and(|bytes| bytes != "0"))
 }
 
 /// Whether the device does not rotate; a store that has no such device counts as not rotating.

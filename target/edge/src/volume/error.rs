@@ -11,7 +11,8 @@ pub enum OpenError {
     #[error("{what}: a logical block has 512 or 4096 bytes, not {block}")]
     Block { what: String, block: u32 },
     #[error(
-        "{what}: a physical block has a power of two of bytes, from the logical block's {block} to 1 MiB, not {physical}"
+        "{what}: a physical block has a power of two of bytes, from the logical block's {block} to 1 MiB, not \
+         {physical}"
     )]
     Physical { what: String, physical: u32, block: u32 },
     #[error("{what} has sectors of {sector} bytes: it cannot be served with blocks of {block}; use {sector}")]
@@ -19,16 +20,17 @@ pub enum OpenError {
     #[error("{what} has no bytes: a volume has at least one block")]
     Empty { what: String },
     #[error(
-        "{what} has {bytes} bytes, which is not a multiple of its block of {block}: `truncate -s %{block} FILE` rounds it up"
+        "{what} has {bytes} bytes, which is not a multiple of its block of {block}: `truncate -s %{block} FILE` rounds \
+         it up"
     )]
     Ragged { what: String, bytes: u64, block: u32 },
     #[error("{what}: {key} {text:?} must be 1 to {max} printable ASCII characters")]
     Text { what: String, key: &'static str, text: String, max: usize },
     #[error("{what} does not exist, and no size to make it with was given")]
     Missing { what: String },
-    #[error("{what} is {kind}, not a regular file{}", if *kind == "a block device" { ": configure it as a device" } else { "" })]
+    #[error("{what} is {kind}, not a regular file{}", hint(kind))]
     NotAFile { what: String, kind: &'static str },
-    #[error("{what} is {kind}, not a block device{}", if *kind == "a regular file" { ": configure it as a file" } else { "" })]
+    #[error("{what} is {kind}, not a block device{}", hint(kind))]
     NotADevice { what: String, kind: &'static str },
     #[error("{what} is in use by {holder}: two writers would destroy it")]
     InUse { what: String, holder: String },
@@ -44,6 +46,14 @@ pub enum OpenError {
     State(#[from] StateError),
 }
 
+fn hint(kind: &str) -> &'static str {
+    match kind {
+        "a block device" => ": configure it as a device",
+        "a regular file" => ": configure it as a file",
+        _ => "",
+    }
+}
+
 /// Why it cannot be said which volume this is. Two disks with one identity lose data under multipath.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -55,28 +65,28 @@ pub enum IdentityError {
     )]
     Copied { path: PathBuf, original: PathBuf, uuid: String },
     #[error(
-        "{path} carries the identity {uuid}, last seen as {original}, which cannot be looked at now: a copy and a move cannot \
-         be told apart. If it is a copy: `mainstay identify --new {path}`. If it was moved or restored: \
+        "{path} carries the identity {uuid}, last seen as {original}, which cannot be looked at now: a copy and a move \
+         cannot be told apart. If it is a copy: `mainstay identify --new {path}`. If it was moved or restored: \
          `mainstay identify --keep {path}`",
         path = path.display(), original = original.display()
     )]
     CannotTell { path: PathBuf, original: PathBuf, uuid: String },
     #[error(
-        "{path} was known as {known} and now carries the identity {carries}: something was copied over it. To believe the \
-         file: `mainstay identify --keep {path}`. To make it a new volume: `mainstay identify --new {path}`",
+        "{path} was known as {known} and now carries the identity {carries}: something was copied over it. To believe \
+         the file: `mainstay identify --keep {path}`. To make it a new volume: `mainstay identify --new {path}`",
         path = path.display()
     )]
     Contradiction { path: PathBuf, known: String, carries: String },
     #[error(
-        "{path} is another file than the one that was served from there as {uuid}, and its file system keeps no extended \
-         attributes. If it is the same volume restored: `mainstay identify --keep {path}`. If it is a new one: \
-         `mainstay identify --new {path}`",
+        "{path} is another file than the one that was served from there as {uuid}, and its file system keeps no \
+         extended attributes. If it is the same volume restored: `mainstay identify --keep {path}`. If it is a new \
+         one: `mainstay identify --new {path}`",
         path = path.display()
     )]
     Replaced { path: PathBuf, uuid: String },
     #[error(
-        "the attribute user.mainstay.identity of {path} is not a UUID ({text:?}). `mainstay identify --new {path}` gives it a \
-         new identity",
+        "the attribute user.mainstay.identity of {path} is not a UUID ({text:?}). `mainstay identify --new {path}` \
+         gives it a new identity",
         path = path.display()
     )]
     Garbled { path: PathBuf, text: String },

@@ -1,8 +1,8 @@
 //! Syncs in rounds.
 //!
-//! The kernel tells a lost write to one sync only: of two that run at the same time on one open file description, one may
-//! get the error and the other a success that is not true. So at most one runs at a time, and whoever comes meanwhile
-//! waits for the next round and shares its result; that round is one sync for all of them.
+//! The kernel tells a lost write to one sync only: of two that run at the same time on one open file description, one
+//! may get the error and the other a success that is not true. So at most one runs at a time, and whoever comes
+//! meanwhile waits for the next round and shares its result; that round is one sync for all of them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,12 +1,14 @@
 //! Which volume this is, for ever.
 //!
-//! A UUID is made at first sight and kept in two places: with the file (extended attribute `user.mainstay.identity`) and in the
-//! state directory, beside what the file looked like (path, device, inode, time of birth). The first makes it travel, the second
-//! tells a copy from a move: when the file that is on record is still there, whoever else carries its identity is a copy.
-//! Devices and memory volumes have the record only; a device is known by what its hardware says, else by the path given.
+//! A UUID is made at first sight and kept in two places: with the file (extended attribute `user.mainstay.identity`)
+//! and in the state directory, beside what the file looked like (path, device, inode, time of birth). The first makes
+//! it travel, the second tells a copy from a move: when the file that is on record is still there, whoever else
+//! carries its identity is a copy. Devices and memory volumes have the record only; a device is known by what its
+//! hardware says, else by the path given.
 //!
-//! Device numbers change from boot to boot and inode numbers are used again, so one file is the same as another when inode and
-//! birth agree and either device or path does. A read-only volume is never written to: it has the record only.
+//! Device numbers change from boot to boot and inode numbers are used again, so one file is the same as another when
+//! inode and birth agree and either device or path does. A read-only volume is never written to: it has the record
+//! only.
 
 use super::error::IdentityError;
 use super::file::errno;
@@ -226,7 +228,10 @@ fn without_attribute(anchor: &Anchor, records: &[VolumeRecord]) -> Result<Option
             _ => {}
         }
     }
-    let replaced = |known: &&VolumeRecord| matches!((&known.anchor, anchor), (Anchor::File { path: a, .. }, Anchor::File { path: b, .. }) if a == b);
+    let is_file = matches!(anchor, Anchor::File { .. });
+    let replaced = |known: &&VolumeRecord| {
+        is_file && matches!(known.anchor, Anchor::File { .. }) && known.anchor.path() == anchor.path()
+    };
     match records.iter().find(replaced) {
         Some(known) => Err(IdentityError::Replaced { path: anchor.path().into(), uuid: known.uuid.clone() }),
         None => Ok(None),

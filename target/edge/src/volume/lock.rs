@@ -1,5 +1,6 @@
-//! One writer per file: a lock on the whole file that belongs to our open file description, so that it survives an exec and is
-//! seen by other programs (QEMU locks ranges of its images the same way). Several read-only volumes may share a file.
+//! One writer per file: a lock on the whole file that belongs to our open file description, so that it survives an
+//! exec and is seen by other programs (QEMU locks ranges of its images the same way). Several read-only volumes may
+//! share a file.
 
 use super::{OpenError, sys};
 use rustix::fs::fstat;
@@ -22,8 +23,8 @@ pub(super) fn take(fd: BorrowedFd<'_>, path: &Path, exclusive: bool) -> Result<(
     }
 }
 
-/// The process with a lock on the inode, as far as we may look into other processes. The kernel's own answer to who holds
-/// such a lock is -1, since it belongs to no process.
+/// The process with a lock on the inode, as far as we may look into other processes. The kernel's own answer to who
+/// holds such a lock is -1, since it belongs to no process.
 fn holder(dev: u64, inode: u64) -> Option<String> {
     let (major, minor) = (rustix::fs::major(dev as _), rustix::fs::minor(dev as _));
     let place = format!("{major:02x}:{minor:02x}:{inode}");

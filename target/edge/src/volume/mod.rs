@@ -1,10 +1,12 @@
 //! Volumes: a store that is open, locked and known by its identity, and the threads that wait for it.
 //!
-//! I1 One open file description for life, with its lock; nothing is opened by path later. I2 What is answered as durable is on
-//! stable storage; a failed sync poisons the volume, also in the state directory, before anybody hears of it. I3 [`Volume::quick`]
-//! does not wait for a disk. I4 The size never becomes smaller. I5 No two volumes of a daemon share an identity.
+//! I1 One open file description for life, with its lock; nothing is opened by path later. I2 What is answered as
+//! durable is on stable storage; a failed sync poisons the volume, also in the state directory, before anybody hears
+//! of it. I3 [`Volume::quick`] does not wait for a disk. I4 The size never becomes smaller. I5 No two volumes of a
+//! daemon share an identity.
 //!
-//! Non-goals: ordering (whoever submits decides what may overlap), ranges against the geometry (checked, not explained).
+//! Non-goals: ordering (whoever submits decides what may overlap), ranges against the geometry (checked, not
+//! explained).
 
 mod device;
 mod error;
@@ -102,7 +104,7 @@ impl Volume {
             write_cache: spec.write_cache,
             thin,
             solid_state: opened.solid_state,
-            removable: false,
+            removable: spec.removable,
         };
         Ok(Volume {
             name: spec.name,
@@ -185,8 +187,8 @@ impl Volume {
         }
     }
 
-    /// Make the volume `bytes` long; what is new reads as zero. A device must have been enlarged before. The same size again is
-    /// fine.
+    /// Make the volume `bytes` long; what is new reads as zero. A device must have been enlarged before. The same
+    /// size again is fine.
     ///
     /// # Errors
     /// [`GrowError`]; the size is as it was, except that after a failed sync the volume is poisoned.
@@ -283,8 +285,8 @@ pub fn identify_new(path: &Path, state: &StateDir) -> Result<String, OpenError> 
     Ok(identity::renew(opened.fd.as_fd(), &opened.anchor, state)?.to_string())
 }
 
-/// `mainstay identify --keep PATH`: this file or device is the volume whose identity it carries, whatever was on record.
-/// Returns the UUID, as text.
+/// `mainstay identify --keep PATH`: this file or device is the volume whose identity it carries, whatever was on
+/// record. Returns the UUID, as text.
 ///
 /// # Errors
 /// As [`identify_new`].

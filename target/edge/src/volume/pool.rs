@@ -1,9 +1,9 @@
 //! A few threads that wait for stores, so that nobody else has to.
 //!
-//! I1 A store that hangs takes at most three quarters of the threads, and a store with work always has one: when none is left,
-//! one more than `threads_max` is made. I2 The requests of one store start in the order they came; they may end in any. I3
-//! Every request comes back once, also when the store panics. I4 At most one wake for a batch, each way: `notify` is called when
-//! the first answer lies ready, and again only after a [`Pool::drain`].
+//! I1 A store that hangs takes at most three quarters of the threads, and a store with work always has one: when none
+//! is left, one more than `threads_max` is made. I2 The requests of one store start in the order they came; they may
+//! end in any. I3 Every request comes back once, also when the store panics. I4 At most one wake for a batch, each
+//! way: `notify` is called when the first answer lies ready, and again only after a [`Pool::drain`].
 
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::{Completion, Done, Fault, Op, Request};
@@ -100,8 +100,8 @@ fn key(job: &Job) -> usize {
 }
 
 impl Pool {
-    /// A pool of up to `threads_max` threads (more only by I1), made when there is work. `notify` is called from any of them
-    /// when answers lie ready, and must not wait.
+    /// A pool of up to `threads_max` threads (more only by I1), made when there is work. `notify` is called from any
+    /// of them when answers lie ready, and must not wait.
     pub fn new(threads_max: usize, notify: Arc<dyn Fn() + Send + Sync>) -> Pool {
         let threads_max = threads_max.max(1);
         Pool(Arc::new(Shared {
@@ -153,8 +153,8 @@ impl Pool {
         locked(&self.0.work).live
     }
 
-    /// Work off what is queued, end all threads and join them. The pool can be used again afterwards, after an error too;
-    /// answers still lie ready for [`Pool::drain`].
+    /// Work off what is queued, end all threads and join them. The pool can be used again afterwards, after an error
+    /// too; answers still lie ready for [`Pool::drain`].
     ///
     /// # Errors
     /// [`StillBusy`] when that takes longer than `patience`.
@@ -186,8 +186,8 @@ impl Pool {
 }
 
 impl Shared {
-    /// See that somebody takes the first ready queue: an idle thread, or a new one. Who takes a request does this for the next
-    /// one, so that a batch costs its submitter one wake.
+    /// See that somebody takes the first ready queue: an idle thread, or a new one. Who takes a request does this for
+    /// the next one, so that a batch costs its submitter one wake.
     fn encourage(self: &Arc<Self>, work: &mut Work) {
         if work.ready.is_empty() {
             return;

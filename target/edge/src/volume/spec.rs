@@ -23,6 +23,8 @@ pub struct Spec {
     pub write_cache: bool,
     /// Let initiators deallocate blocks, where the store can.
     pub thin: bool,
+    /// Let initiators eject the medium.
+    pub removable: bool,
     /// What of the identity is configured rather than derived.
     pub overrides: Overrides,
 }
@@ -75,6 +77,7 @@ impl Spec {
             read_only: false,
             write_cache: true,
             thin: true,
+            removable: false,
             overrides: Overrides::default(),
         }
     }
@@ -133,7 +136,8 @@ impl Spec {
     }
 }
 
-/// Locally assigned (SPC-5 §7.7.6.6.4): NAA 3h, then the 60 random bits that lie before the variant in a version 4 UUID.
+/// Locally assigned (SPC-5 §7.7.6.6.4): NAA 3h, then the 60 random bits that lie before the variant in a version 4
+/// UUID.
 fn local_naa(uuid: [u8; 16]) -> [u8; 8] {
     let mut bits = 0u64;
     for byte in &uuid[..6] {

@@ -1,5 +1,9 @@
 mod file;
+mod gate;
+mod identity;
 mod memory;
+#[cfg(target_os = "linux")]
+mod mounted;
 mod pool;
 
 use crate::state::StateDir;

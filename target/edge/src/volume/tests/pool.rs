@@ -168,3 +168,18 @@ fn a_store_that_panics_gives_an_error() {
     let [(_, completion)] = &bench.answers(1)[..] else { unreachable!() };
     assert_eq!(completion.result, Err(Fault::Other { errno: libc::EIO }));
 }
+
+#[test]
+fn many_stores_share_few_threads() {
+    let bench = bench(2);
+    let stores: Vec<_> = (0..40).map(|_| Arc::new(Prompt)).collect();
+    for round in 0..25 {
+        bench.pool.submit_all(stores.iter().enumerate().map(|(n, store)| job(store, round * 40 + n as u64)));
+    }
+    let mut tickets: Vec<_> = bench.answers(1000).iter().map(|(_, completion)| completion.ticket.0).collect();
+    tickets.sort_unstable();
+    assert_eq!(tickets, (0..1000).collect::<Vec<_>>());
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+    bench.pool.submit_all([job(&stores[0], 0)]);
+    bench.answers(1);
+}
