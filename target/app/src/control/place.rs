@@ -85,6 +85,18 @@ fn system_control() -> PathBuf {
     PathBuf::from(if cfg!(target_os = "macos") { "/var/run/mainstay" } else { "/run/mainstay" }).join(NAME)
 }
 
+/// The state directory: `named`, else that of the surroundings, with the directories above it made (0700). The error is
+/// for people.
+pub fn state(named: Option<PathBuf>) -> Result<PathBuf, String> {
+    let path = named.or_else(|| Surroundings::real().state());
+    let path = path.ok_or("there is no home directory to keep state in: name one with --state-dir DIR")?;
+    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+        made.map_err(|error| format!("state directory {}: {error}", path.display()))?;
+    }
+    Ok(path)
+}
+
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]

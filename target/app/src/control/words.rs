@@ -352,10 +352,22 @@ pub struct Volume {
     pub serial: String,
     /// NAA designator, 16 hexadecimal digits.
     pub naa: String,
-    /// A flush failed: everything is refused until `clear-poison`.
+    /// A flush failed: writes are refused until `clear-poison`.
     pub poisoned: bool,
+    /// What failed, and when.
+    #[serde(default)]
+    pub poison: Option<Poison>,
     /// Its traffic.
     pub io: Io,
+}
+
+/// What poisoned a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// When.
+    pub time_ms: u64,
+    /// What failed.
+    pub why: String,
 }
 
 /// What keeps a volume's bytes.

@@ -7,6 +7,7 @@ mod clear_poison;
 mod events;
 mod failure;
 mod generate;
+mod identify;
 mod kick;
 pub mod log;
 mod paint;
@@ -83,6 +84,8 @@ pub enum Verb {
     Resize(resize::Resize),
     /// Trust a volume again after its storage failed to flush
     ClearPoison(clear_poison::ClearPoison),
+    /// Settle who a volume is, where that is in doubt
+    Identify(identify::Identify),
     /// Write the manual pages into a directory
     #[command(hide = true)]
     Man(generate::Man),
@@ -119,6 +122,7 @@ pub fn run(cli: Cli, serve: impl FnOnce(serve::Serve) -> Result<(), Failure>) ->
         Verb::Kick(verb) => verb.run(),
         Verb::Resize(verb) => verb.run(),
         Verb::ClearPoison(verb) => verb.run(),
+        Verb::Identify(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),
     };

@@ -47,7 +47,10 @@ fn head(status: &Status, paint: Paint) -> String {
     );
     for volume in status.volumes.iter().filter(|volume| volume.poisoned) {
         let name = clean(&volume.name);
-        let what = format!("volume {name} is poisoned: its storage failed to flush, and it refuses everything");
+        let why = volume.poison.as_ref().map_or_else(String::new, |poison| {
+            format!(" ({}, {})", when::date_time(poison.time_ms), clean(&poison.why))
+        });
+        let what = format!("volume {name} is poisoned: its storage failed to flush{why}, and it takes no writes");
         out += &format!("{}\n  look at the disk and the data, then `mainstay clear-poison {name}`\n", paint.red(&what));
     }
     out

@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::words::{Daemon, Latencies, Lun, Memory, Portal, RefusedLogin, Target};
+use crate::control::words::{Daemon, Latencies, Lun, Memory, Poison, Portal, RefusedLogin, Target};
 
 fn sample() -> Status {
     let latency = Latency { p50: 85, p99: 1_234, p999: 4_000, max: 20_000 };
@@ -57,6 +57,7 @@ fn sample() -> Status {
             serial: "5a2c1f9e".into(),
             naa: "35a2c1f9e6a3f4a5".into(),
             poisoned: false,
+            poison: None,
             io: Io {
                 reads: 1_234_567,
                 read_bytes: 5 << 30,
@@ -119,6 +120,7 @@ fn the_second_look_tells_traffic_per_second() {
 fn what_is_wrong_is_said() {
     let mut status = sample();
     status.volumes[0].poisoned = true;
+    status.volumes[0].poison = Some(Poison { time_ms: 0, why: "sync: EIO".into() });
     status.refused_logins.push(RefusedLogin {
         time_ms: 1_795_257_727_000,
         peer: "192.0.2.9:4001".parse().unwrap(),
@@ -128,6 +130,7 @@ fn what_is_wrong_is_said() {
         why: "wrong secret\x1b[2J".into(),
     });
     let text = text(&status, None, false, Paint(false));
+    assert!(text.contains("failed to flush (1970-01-01 00:00:00Z, sync: EIO)"));
     assert!(text.contains("mainstay clear-poison disk") && text.contains("POISONED"));
     assert!(text.contains("(unnamed) from 192.0.2.9:4001\n    security negotiation: wrong secret\\u{1b}[2J\n"));
 }
