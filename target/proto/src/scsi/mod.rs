@@ -36,6 +36,7 @@ mod report_luns;
 mod report_opcodes;
 mod request_sense;
 mod reserve;
+mod saved;
 
 mod sense;
 mod start_stop;
@@ -48,5 +49,6 @@ mod write_same;
 
 pub use attention::Attention;
 
+pub use saved::{LogicalUnitV1, TaskV1, Unfit};
 pub use task::{Action, Cx, Task};
 pub use unit::{LogicalUnit, PortInfo};

@@ -5,9 +5,9 @@ mod read;
 mod verify;
 mod write;
 
-pub use read::{Read, begin_read};
-pub use verify::{Verify, begin_verify, begin_write_verify, first_difference};
-pub use write::{Write, begin_write};
+pub use read::{Read, ReadSlot, begin_read};
+pub use verify::{Check, Phase as VerifyPhase, Verify, begin_verify, begin_write_verify, first_difference};
+pub use write::{Write, WriteSlot, begin_write};
 
 use super::cdb::Extent;
 use super::sense::Sense;
