@@ -4,10 +4,11 @@
 # On Debian and its kin, as root, what is missing is installed. Elsewhere the caller is told what is missing and how
 # to get it. Nothing that is installed is ever removed or replaced.
 
+# shellcheck source=tests/verdict.sh
+. "$(dirname "${BASH_SOURCE[0]}")/verdict.sh"
+
 # Exit status of a check that could not run; its last line, `skip: REASON`, says why.
 SKIPPED=77
-
-say() { printf '%s\n' "$*"; }
 
 # skip REASON: end this script as not run. In CI everything is installable, so there it is a failure.
 skip() {

@@ -9,7 +9,6 @@ MAINSTAY=$(realpath -- "${MAINSTAY:-build/release/mainstay}")
 need jq jq
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mainstay-test.XXXXXX")
 DAEMON=''
-PASSED=0 FAILED=0 SKIPPED_TESTS=0
 
 # How long the daemon may take to start and to stop, in seconds.
 PATIENCE=20
@@ -30,12 +29,14 @@ port_free() {
     done
 }
 
-# serve ARGS...: runs `mainstay serve ARGS` until unserve. Sets ADDRESS, and READY, its ready line.
+ADDRESS=127.0.0.1:$(port_free)
+
+# serve ARGS...: runs `mainstay serve ARGS` at ADDRESS, or as a --config says, until unserve. Sets READY, its ready line.
 serve() {
-    local waited=0
-    ADDRESS=127.0.0.1:$(port_free)
+    local waited=0 where=(--iscsi "$ADDRESS")
+    [[ " $* " != *" --config "* ]] || where=()
     : >"$WORK/events"
-    "$MAINSTAY" serve --json --iscsi "$ADDRESS" --state-dir "$WORK/state" --control "$WORK/control" "$@" \
+    "$MAINSTAY" serve --json "${where[@]}" --state-dir "$WORK/state" --control "$WORK/control" "$@" \
         >"$WORK/events" 2>>"$WORK/daemon.log" </dev/null &
     DAEMON=$!
     until READY=$(head -n 1 "$WORK/events") && [[ $READY == *'}' ]]; do
@@ -68,29 +69,9 @@ url() {
     jq -r --argjson n "$1" --arg who "${2:-}" '.volumes[$n] | "iscsi://\($who)\(.portal)/\(.target)/\(.lun)"' <<<"$READY"
 }
 
-passed() { say "ok    $1"; ((PASSED += 1)); }
-skipped() { say "skip  $1: $2"; ((SKIPPED_TESTS += 1)); }
-failed() {
-    say "FAIL  $1"
-    shift
-    (($# == 0)) || printf '%s\n' "$@" | sed 's/^/      | /'
-    ((FAILED += 1))
-}
-
-# expect NAME COMMAND...: passed when COMMAND's status is 0. `refused` the same for one that must fail.
-expect() {
-    local name=$1 out; shift
-    if out=$("$@" 2>&1); then passed "$name"; else failed "$name" "status $? of: $*" "$(tail -n 12 <<<"$out")"; fi
-}
-refused() {
-    local name=$1 out; shift
-    if out=$("$@" 2>&1); then failed "$name" "should have failed: $*" "$(tail -n 12 <<<"$out")"; else passed "$name"; fi
-}
-
-# finish: the closing line, and the script's status.
+# finish: ends the daemon and the script.
 finish() {
     unserve || :
-    say "$PASSED passed, $FAILED failed, $SKIPPED_TESTS skipped"
-    ((FAILED == 0)) || exit 1
-    exit 0
+    tally
+    exit
 }

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# How a script tells what passed; read in by those that count single tests.
+
+PASSED=0 FAILED=0 SKIPPED_TESTS=0
+
+say() { printf '%s\n' "$*"; }
+passed() { say "ok    $1"; ((PASSED += 1)); }
+skipped() { say "skip  $1: $2"; ((SKIPPED_TESTS += 1)); }
+
+# failed NAME [WORDS...]: the words say more, a line each.
+failed() {
+    say "FAIL  $1"
+    shift
+    (($# == 0)) || printf '%s\n' "$@" | sed 's/^/      | /'
+    ((FAILED += 1))
+}
+
+# expect NAME COMMAND...: passes when COMMAND's status is 0; refused: when it is another one.
+expect() {
+    local name=$1 out status; shift
+    out=$("$@" 2>&1); status=$?
+    if ((status == 0)); then passed "$name"; else failed "$name" "status $status of: $*" "$(tail -n 15 <<<"$out")"; fi
+    return "$status"
+}
+refused() {
+    local name=$1 out; shift
+    if out=$("$@" 2>&1); then failed "$name" "should have failed: $*" "$(tail -n 15 <<<"$out")"; else passed "$name"; fi
+}
+
+# tally: the closing line; status 1 when a test failed.
+tally() {
+    say "$PASSED passed, $FAILED failed, $SKIPPED_TESTS skipped"
+    ((FAILED == 0))
+}
