@@ -8,6 +8,9 @@
 //! Non-goals: ordering (whoever submits decides what may overlap), ranges against the geometry (checked, not
 //! explained).
 
+#[cfg(all(feature = "sabotage-no-fsync", not(debug_assertions)))]
+compile_error!("sabotage-no-fsync loses data: it is for the durability test alone, and never in a release");
+
 mod device;
 mod error;
 mod file;
@@ -243,10 +246,11 @@ impl Volume {
             if self.poisoned.load(Ordering::Acquire) {
                 return;
             }
+            let sync = || if cfg!(feature = "sabotage-no-fsync") { Ok(()) } else { sys::sync_data(self.fd.as_fd()) };
             #[cfg(test)]
-            let result = self.broken.sync(|| sys::sync_data(self.fd.as_fd()));
+            let result = self.broken.sync(sync);
             #[cfg(not(test))]
-            let result = sys::sync_data(self.fd.as_fd());
+            let result = sync();
             if let Err(errno) = result {
                 self.poison(format!("sync: {errno}"));
             }
