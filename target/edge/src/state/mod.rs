@@ -9,9 +9,11 @@
 //! VERSION. All records are read once, at open: behind the lock nobody else changes them.
 
 mod error;
+mod patience;
 mod record;
 
 pub use error::StateError;
+pub(crate) use patience::patiently;
 pub use record::Record;
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
@@ -200,7 +202,7 @@ fn take_lock(path: &Path, dir: &OwnedFd) -> Result<OwnedFd, StateError> {
     let io = |doing, errno| StateError::Io { path: path.join(LOCK), doing, errno };
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let lock = openat(dir, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| io("open", errno))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+    match patiently(|| flock(&lock, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
             let holder = read_file(dir, LOCK).ok().flatten().and_then(|text| String::from_utf8(text).ok());

@@ -4,6 +4,7 @@ use super::file::{errno, kind_name};
 use super::identity::Anchor;
 use super::opened::{Kind, Opened};
 use super::{OpenError, sys};
+use crate::state::patiently;
 use rustix::fs::{FileType, Mode, OFlags, fstat, major, minor};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
@@ -19,7 +20,7 @@ pub(super) fn open(path: &Path, read_only: bool) -> Result<Opened, OpenError> {
     })?;
     is_device(path, std::os::unix::fs::MetadataExt::mode(&found))?;
     let access = if read_only { OFlags::RDONLY } else { OFlags::RDWR } | OFlags::CLOEXEC | sys::EXCLUSIVE;
-    let fd = match rustix::fs::open(path, access, Mode::empty()) {
+    let fd = match patiently(|| rustix::fs::open(path, access, Mode::empty())) {
         Err(Errno::BUSY | Errno::AGAIN) => {
             let holder = holder(std::os::unix::fs::MetadataExt::rdev(&found));
             return Err(OpenError::InUse { what: what(), holder });

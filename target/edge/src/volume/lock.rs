@@ -3,6 +3,7 @@
 //! share a file.
 
 use super::{OpenError, sys};
+use crate::state::patiently;
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
@@ -11,7 +12,7 @@ use std::path::Path;
 /// Lock the file, or say who has it.
 pub(super) fn take(fd: BorrowedFd<'_>, path: &Path, exclusive: bool) -> Result<(), OpenError> {
     let what = || path.display().to_string();
-    match sys::lock(fd, exclusive) {
+    match patiently(|| sys::lock(fd, exclusive)) {
         Ok(()) => Ok(()),
         Err(Errno::AGAIN | Errno::ACCESS) => {
             #[allow(clippy::unnecessary_cast)] // the field's type differs by system
