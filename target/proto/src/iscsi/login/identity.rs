@@ -34,8 +34,11 @@ impl Identity {
             }
         };
         let initiator_alias = value("InitiatorAlias").map(str::to_owned);
-        let mut identity = Identity { initiator: initiator.to_owned(), initiator_alias, target, index: None };
-        identity.index = identity.target(cx)?.map(|(index, _)| index);
+        // In lower case, so that one name is one session whatever the initiator writes (RFC 3722).
+        let mut identity = Identity { initiator: initiator.to_ascii_lowercase(), initiator_alias, target, index: None };
+        if let Some((index, target)) = identity.target(cx)? {
+            (identity.index, identity.target) = (Some(index), Some(target.name.clone()));
+        }
         identity.auth(cx)?;
         Ok(identity)
     }

@@ -337,7 +337,6 @@ impl Login {
             response.transit = true;
             response.next = request.next;
             self.stage = request.next;
-            self.may_transit = false;
         }
         Ok(Output { responses: vec![(response, text)], outcome: Outcome::Continue })
     }

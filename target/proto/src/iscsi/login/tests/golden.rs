@@ -222,3 +222,15 @@ fn slow() {
         assert_eq!(bench.admit(Ok(1)), "to FullFeature  tsih 1");
     });
 }
+
+/// Names are one whatever their case.
+#[test]
+fn capitals() {
+    let login = both(|bench| {
+        let hello = format!("InitiatorName={}|TargetName={}|", INITIATOR.to_uppercase(), LISTED.to_uppercase());
+        let said = bench.send(OPERATIONAL, Some(FULL), &hello);
+        assert_eq!(said, format!("candidate {INITIATOR} Normal {{ target: 3 }}"));
+        bench.verdict(Ok(1))
+    });
+    assert_eq!(established(&login).target.as_deref(), Some(LISTED));
+}
