@@ -1,5 +1,6 @@
 //! What the program writes about itself while it serves.
 
+use crate::config::{Log, LogFormat};
 use clap::ValueEnum;
 use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
@@ -21,20 +22,35 @@ pub enum Form {
     Journald,
 }
 
-/// The filter: what the environment says, else by the number of `-v`. Our own events are told on standard output anyway,
+impl From<LogFormat> for Form {
+    fn from(format: LogFormat) -> Form {
+        match format {
+            LogFormat::Human => Form::Human,
+            LogFormat::Json => Form::Json,
+            LogFormat::Journald => Form::Journald,
+        }
+    }
+}
+
+/// The filter: what the environment says, else by the number of `-v`, else that of the configuration file. Our own events are told on standard output anyway,
 /// so a terminal begins with warnings; elsewhere nobody watches that, and the log begins with what happened.
-fn filter(form: Form, verbose: u8, variable: Option<&str>) -> Result<EnvFilter, String> {
+fn filter(form: Form, verbose: u8, variable: Option<&str>, file: Option<&str>) -> Result<EnvFilter, String> {
     if let Some(text) = variable.filter(|text| !text.is_empty()) {
         return text.parse().map_err(|error| format!("{VARIABLE}={text}: {error}"));
+    }
+    if let Some(text) = file.filter(|_| verbose == 0) {
+        return text.parse().map_err(|error| format!("log level {text:?}: {error}"));
     }
     let first = if form == Form::Human { 0 } else { 1 };
     let level = ["warn", "info", "debug", "trace"][(first + usize::from(verbose)).min(3)];
     Ok(EnvFilter::new(level))
 }
 
-/// Starts logging; once per process. The error is for people.
-pub fn start(form: Form, verbose: u8) -> Result<(), String> {
-    let filter = filter(form, verbose, std::env::var(VARIABLE).ok().as_deref())?;
+/// Starts logging as the command line says, else as the configuration file says; once per process. The error is for
+/// people.
+pub fn start(form: Option<Form>, verbose: u8, file: &Log) -> Result<(), String> {
+    let form = form.or(file.format.map(Form::from)).unwrap_or_default();
+    let filter = filter(form, verbose, std::env::var(VARIABLE).ok().as_deref(), file.filter.as_deref())?;
     let registry = tracing_subscriber::registry().with(filter);
     let colours = super::paint::Paint::for_stderr().0;
     let started = match form {
@@ -64,10 +80,11 @@ mod tests {
 
     #[test]
     fn the_environment_goes_before_the_options() {
-        let level = |form, verbose, variable| filter(form, verbose, variable).map(|filter| filter.to_string());
+        let level = |form, verbose, variable| filter(form, verbose, variable, Some("info").filter(|_| form == Form::Json)).map(|filter| filter.to_string());
         assert_eq!(level(Form::Human, 0, None).unwrap(), "warn");
         assert_eq!(level(Form::Human, 2, Some("")).unwrap(), "debug");
         assert_eq!(level(Form::Journald, 0, None).unwrap(), "info");
+        assert_eq!(level(Form::Json, 0, None).unwrap(), "info");
         assert_eq!(level(Form::Json, 250, None).unwrap(), "trace");
         assert_eq!(level(Form::Human, 3, Some("error")).unwrap(), "error");
         assert!(level(Form::Human, 0, Some("mainstay=loud")).unwrap_err().contains("MAINSTAY_LOG=mainstay=loud"));

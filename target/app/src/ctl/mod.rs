@@ -3,7 +3,9 @@
 //! Non-goals: nothing here knows the daemon; `serve` is handed back to the program's `main`.
 
 pub mod attach;
+mod check;
 mod clear_poison;
+mod config;
 mod events;
 mod failure;
 mod generate;
@@ -84,6 +86,10 @@ pub enum Verb {
     Resize(resize::Resize),
     /// Trust a volume again after its storage failed to flush
     ClearPoison(clear_poison::ClearPoison),
+    /// Check a configuration file
+    Check(check::Check),
+    /// Read about the configuration file
+    Config(config::Config),
     /// Settle who a volume is, where that is in doubt
     Identify(identify::Identify),
     /// Write the manual pages into a directory
@@ -122,6 +128,8 @@ pub fn run(cli: Cli, serve: impl FnOnce(serve::Serve) -> Result<(), Failure>) ->
         Verb::Kick(verb) => verb.run(),
         Verb::Resize(verb) => verb.run(),
         Verb::ClearPoison(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Config(verb) => verb.run(),
         Verb::Identify(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),

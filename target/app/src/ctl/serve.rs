@@ -2,21 +2,18 @@
 
 use super::attach::{ready_json, serve_banner};
 use super::events::{event_json, event_line};
-use super::failure::say;
+use super::failure::{Failure, say};
 use super::paint::Paint;
 use super::{log, size};
+use crate::config::{Config, Level, Problem, Remark, ServeOptions};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// The address that is listened on unless others are named: this machine only.
-pub const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT);
 /// The port of iSCSI (RFC 7143 §15).
-pub const PORT: u16 = 3260;
-/// Bytes of a volume that is made.
-pub const SIZE: u64 = 1 << 30;
+const PORT: u16 = 3260;
 
 /// Serve volumes, in the foreground
 ///
@@ -76,9 +73,9 @@ pub struct Serve {
     /// Print neither the commands nor the events
     #[arg(short, long, conflicts_with = "json")]
     pub quiet: bool,
-    /// Where the log goes
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
-    pub log: log::Form,
+    /// Where the log goes [default: what the configuration file says, else human]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub log: Option<log::Form>,
     /// Log more; twice: much more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -96,14 +93,41 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl Serve {
-    /// The addresses to listen on.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        if self.iscsi.is_empty() { vec![ADDRESS] } else { self.iscsi.clone() }
+    /// What to serve, from the file or from the options; problems and warnings are told on standard error.
+    pub fn configuration(&self) -> Result<Config, Failure> {
+        let colours = Paint::for_stderr().0;
+        let tell = |remarks: &[Remark], level| {
+            for remark in remarks {
+                eprintln!("{}", remark.show(level, colours).trim_end());
+            }
+        };
+        let problems = |problems: Vec<Problem>| {
+            tell(&problems, Level::Problem);
+            Failure::Told
+        };
+        let mut config = match &self.config {
+            Some(file) => {
+                let (config, warnings) = Config::load(file).map_err(problems)?;
+                tell(&warnings, Level::Warning);
+                config
+            }
+            None => Config::from_paths(&self.paths, &self.options()).map_err(problems)?,
+        };
+        config.state_dir = self.state_dir.clone().or(config.state_dir);
+        config.control = self.control.clone().or(config.control);
+        Ok(config)
     }
 
-    /// Bytes of a logical block.
-    pub fn block_bytes(&self) -> u32 {
-        if self.block_size.as_deref() == Some("4096") { 4096 } else { 512 }
+    fn options(&self) -> ServeOptions {
+        ServeOptions {
+            size: self.size,
+            block_bytes: self.block_size.as_deref().and_then(|bytes| bytes.parse().ok()),
+            read_only: self.read_only,
+            iscsi: self.iscsi.clone(),
+            name_prefix: self.name_prefix.clone(),
+            state_dir: self.state_dir.clone(),
+            control: self.control.clone(),
+        }
     }
 
     /// Who tells the terminal.
