@@ -80,7 +80,10 @@ mod tests {
 
     #[test]
     fn the_environment_goes_before_the_options() {
-        let level = |form, verbose, variable| filter(form, verbose, variable, Some("info").filter(|_| form == Form::Json)).map(|filter| filter.to_string());
+        let level = |form, verbose, variable| {
+            filter(form, verbose, variable, Some("info").filter(|_| form == Form::Json))
+                .map(|filter| filter.to_string())
+        };
         assert_eq!(level(Form::Human, 0, None).unwrap(), "warn");
         assert_eq!(level(Form::Human, 2, Some("")).unwrap(), "debug");
         assert_eq!(level(Form::Journald, 0, None).unwrap(), "info");
