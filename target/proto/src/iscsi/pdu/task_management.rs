@@ -87,7 +87,7 @@ impl TaskRequest {
 pub enum TmfResponse {
     Complete,
     NoSuchTask,
-    NoSuchLun,
+    NoSuchUnit,
     TaskStillAllegiant,
     ReassignmentNotSupported,
     NotSupported,
@@ -102,7 +102,7 @@ impl TmfResponse {
         match code {
             0 => TmfResponse::Complete,
             1 => TmfResponse::NoSuchTask,
-            2 => TmfResponse::NoSuchLun,
+            2 => TmfResponse::NoSuchUnit,
             3 => TmfResponse::TaskStillAllegiant,
             4 => TmfResponse::ReassignmentNotSupported,
             5 => TmfResponse::NotSupported,
@@ -117,7 +117,7 @@ impl TmfResponse {
         match self {
             TmfResponse::Complete => 0,
             TmfResponse::NoSuchTask => 1,
-            TmfResponse::NoSuchLun => 2,
+            TmfResponse::NoSuchUnit => 2,
             TmfResponse::TaskStillAllegiant => 3,
             TmfResponse::ReassignmentNotSupported => 4,
             TmfResponse::NotSupported => 5,

@@ -1,0 +1,146 @@
+//! Deadlines: login, liveness, standing transfers, the end.
+
+use super::{Connection, Cx};
+use crate::iscsi::pdu::{Itt, NopIn, Ttt};
+use crate::iscsi::session::Phase;
+use mainstay_base::sam::Lun;
+use mainstay_base::time::Instant;
+use std::time::Duration;
+
+/// A connection's instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::iscsi) struct Timers {
+    /// The latest instant it was told of.
+    pub clock: Instant,
+    pub opened: Instant,
+    /// When the last byte came.
+    pub heard: Instant,
+    /// A ping that is not answered, and when it was sent.
+    pub ping: Option<(Ttt, Instant)>,
+    /// When an initiator that was asked to log out is dropped, or when what is still queued becomes useless.
+    pub until: Option<Instant>,
+    /// When to look for a transfer that stands still.
+    pub transfers: Option<Instant>,
+}
+
+impl Timers {
+    pub fn new(now: Instant) -> Timers {
+        Timers { clock: now, opened: now, heard: now, ping: None, until: None, transfers: None }
+    }
+
+    pub fn heard(&mut self, now: Instant) {
+        self.clock = now;
+        self.heard = now;
+    }
+
+    pub fn end(&mut self, timeout: Duration) {
+        self.ping = None;
+        self.transfers = None;
+        self.until = Some(self.clock + timeout);
+    }
+}
+
+impl Connection {
+    /// When [`Connection::tick`] wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.info.phase {
+            Phase::Login | Phase::Deciding => Some(self.timers.opened + self.limits.login_timeout),
+            Phase::FullFeature => {
+                let others = [self.timers.until, self.timers.transfers];
+                others.into_iter().flatten().fold(Some(self.liveness()), |a, b| a.min(Some(b)))
+            }
+            Phase::Closing => self.timers.until,
+            Phase::Closed => None,
+        }
+    }
+
+    /// When silence calls for the next step: a ping, or the end.
+    fn liveness(&self) -> Instant {
+        match self.timers.ping {
+            Some((_, sent)) => self.timers.heard.max(sent) + self.limits.ping_timeout,
+            None => self.timers.heard + self.limits.ping_interval,
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, cx: &Cx<'_>) {
+        self.timers.clock = cx.now;
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= cx.now);
+        match self.info.phase {
+            Phase::Login | Phase::Deciding => {
+                if due(self.deadline()) {
+                    self.notice("did not finish its login in time; disconnected", None);
+                    self.end();
+                }
+            }
+            Phase::FullFeature => {
+                if due(self.timers.until) {
+                    self.notice("did not log out when asked to; dropped", Some("11.9.1"));
+                    self.drop_session();
+                } else if due(Some(self.liveness())) {
+                    self.silence(cx);
+                } else if due(self.timers.transfers) {
+                    self.look_for_standing_transfers(cx);
+                }
+            }
+            Phase::Closing => {
+                if due(self.timers.until) {
+                    self.output.clear();
+                    self.info.phase = Phase::Closed;
+                }
+            }
+            Phase::Closed => {}
+        }
+    }
+
+    fn silence(&mut self, cx: &Cx<'_>) {
+        if self.timers.ping.is_some() {
+            self.notice("does not answer pings; disconnected", Some("11.19"));
+            self.end();
+            self.output.clear();
+            self.info.phase = Phase::Closed;
+        } else if self.info.target.is_none() {
+            self.notice("left its discovery session idle; disconnected", None);
+            self.end();
+        } else {
+            let ttt = self.ttt();
+            self.timers.ping = Some((ttt, cx.now));
+            self.nop_in(ttt);
+            self.shrink();
+        }
+    }
+
+    /// A NOP-In of our own: a ping, or with a reserved tag only the news of the window.
+    pub(super) fn nop_in(&mut self, ttt: Ttt) {
+        let pdu = NopIn { lun: Lun::default(), itt: Itt::RESERVED, ttt, counters: self.counters() };
+        self.output.push(self.digests, &pdu.emit(0), &[]);
+    }
+
+    /// An idle session keeps no spare memory.
+    fn shrink(&mut self) {
+        self.tasks.shrink();
+        self.input.shrink();
+        if self.events.is_empty() {
+            self.events = Default::default();
+        }
+        if self.management.is_empty() {
+            self.management = Vec::new();
+        }
+    }
+
+    /// A transfer was asked for or has moved.
+    pub(super) fn watch_transfers(&mut self, now: Instant) {
+        self.timers.transfers.get_or_insert(now + self.limits.data_timeout);
+    }
+
+    fn look_for_standing_transfers(&mut self, cx: &Cx<'_>) {
+        let oldest = self.tasks.iter().filter(|task| task.is_open()).map(|task| (task.progress, task.itt)).min();
+        match oldest {
+            Some((progress, itt)) if progress + self.limits.data_timeout <= cx.now => {
+                self.fatal(&format!("owes data of command {itt} for too long"), "4.2.4.2");
+            }
+            Some((progress, _)) => self.timers.transfers = Some(progress + self.limits.data_timeout),
+            None => self.timers.transfers = None,
+        }
+    }
+}
