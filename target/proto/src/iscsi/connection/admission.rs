@@ -114,10 +114,7 @@ fn target(kind: Kind) -> Option<usize> {
 }
 
 fn digests(negotiated: &Negotiated) -> Digests {
-    Digests {
-        header: negotiated.header_digest == Digest::Crc32c,
-        data: negotiated.data_digest == Digest::Crc32c,
-    }
+    Digests { header: negotiated.header_digest == Digest::Crc32c, data: negotiated.data_digest == Digest::Crc32c }
 }
 
 /// The most bytes a command may bring unasked (RFC 7143 §13.10, §13.11, §13.14).
@@ -129,4 +126,3 @@ fn unsolicited_max(negotiated: &Negotiated) -> u32 {
         (true, false) => 0,
     }
 }
-

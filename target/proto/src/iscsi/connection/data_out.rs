@@ -1,10 +1,9 @@
 //! Commands and the data that comes with them: immediate, unsolicited, and asked for with R2Ts.
 
 use super::input::{Head, Purpose, Sink};
-use super::output::Output;
 use super::tasks::{Asked, Collect, First, Task};
-use super::window::{Held, Turn, Window};
-use super::{Connection, Cx};
+use super::window::{Held, Turn};
+use super::{Connection, Cx, take_ttt};
 use crate::iscsi::event::{Command, Event};
 use crate::iscsi::pdu::{Ahs, Bhs, Counters, DataOut, Itt, R2t, RejectReason, ScsiCommand, Ttt, data_bytes};
 use mainstay_base::sam::{Reply, Status};
@@ -216,9 +215,7 @@ impl Connection {
             return (Break::Amount.purpose(), Sink::Skip);
         }
         match task.collect_at(pdu.offset).and_then(|collect| Some((collect.offset, collect.buf.take()?))) {
-            Some((offset, buf)) => {
-                (Purpose::Process, Sink::Buf { buf, base: (pdu.offset - offset) as usize })
-            }
+            Some((offset, buf)) => (Purpose::Process, Sink::Buf { buf, base: (pdu.offset - offset) as usize }),
             None => (Break::Unexpected.purpose(), Sink::Skip),
         }
     }
@@ -364,7 +361,11 @@ impl Connection {
                     lun: task.lun,
                     itt,
                     ttt,
-                    counters: counters(self.stat_sn, &self.window),
+                    counters: Counters {
+                        stat_sn: self.stat_sn,
+                        exp_cmd_sn: self.window.expected(),
+                        max_cmd_sn: self.window.last(),
+                    },
                     r2t_sn: task.r2t_sn,
                     offset,
                     desired: len,
@@ -372,7 +373,7 @@ impl Connection {
                 task.r2t_sn += 1;
                 task.progress = cx.now;
                 asked_any = true;
-                push(&mut self.output, self.digests, &pdu.emit());
+                self.output.push(self.digests, &pdu.emit(), &[]);
             }
             if collect.asked < collect.len {
                 break;
@@ -466,21 +467,3 @@ impl Task {
         self.collects.iter_mut().find(|c| c.reserved && offset >= c.offset && offset - c.offset < c.len)
     }
 }
-
-fn take_ttt(next: &mut u32) -> Ttt {
-    let ttt = Ttt(*next);
-    *next = next.wrapping_add(1);
-    if Ttt(*next) == Ttt::RESERVED {
-        *next = 1;
-    }
-    ttt
-}
-
-fn counters(stat_sn: crate::iscsi::pdu::StatSn, window: &Window) -> Counters {
-    Counters { stat_sn, exp_cmd_sn: window.expected(), max_cmd_sn: window.last() }
-}
-
-fn push(output: &mut Output, digests: super::Digests, bhs: &Bhs) {
-    output.push(digests, bhs, &[]);
-}
-

@@ -7,7 +7,7 @@ use crate::iscsi::event::{Event, TaskManagement};
 use crate::iscsi::login::SEGMENT_BYTES_MAX;
 use crate::iscsi::pdu::{
     Bhs, CmdSn, Itt, LogoutReason, LogoutRequest, LogoutResponse, LogoutResult, NopIn, NopOut, RejectReason,
-    TaskRequest, TmfResponse, Ttt, data_bytes, opcode, tmf_from_code,
+    ScsiCommand, TaskRequest, TmfResponse, Ttt, data_bytes, opcode, tmf_from_code,
 };
 use crate::iscsi::session::Phase;
 use crate::iscsi::text::TEXT_BYTES_MAX;
@@ -110,10 +110,13 @@ impl Connection {
             self.reject(&bhs, RejectReason::DataDigest, "a data digest does not match", "7.7");
             match code {
                 opcode::DATA_OUT => self.damaged_data_out(&bhs, sink),
-                opcode::SCSI_COMMAND => self.abandon(Itt(u32::from_be_bytes([bhs[16], bhs[17], bhs[18], bhs[19]]))),
+                opcode::SCSI_COMMAND => self.abandon(ScsiCommand::parse(&bhs).itt),
                 _ => {}
             }
             return;
+        }
+        if code == opcode::SCSI_COMMAND && matches!(purpose, Purpose::Ignore | Purpose::Reject(_)) {
+            self.abandon(ScsiCommand::parse(&bhs).itt);
         }
         match purpose {
             Purpose::Ignore => return,
@@ -239,8 +242,8 @@ impl Connection {
                 && request.ref_cmd_sn.at_most(self.window.last())
                 && (request.ref_cmd_sn.before(request.cmd_sn) || held);
             // What was not received yet counts as received, and will never be executed (RFC 7143 §11.6.1 b).
-            if in_window && (held || self.tasks.get(referenced).is_none()) {
-                self.window.plug(request.ref_cmd_sn);
+            let unknown = held || self.tasks.get(referenced).is_none();
+            if in_window && unknown && self.window.plug(request.ref_cmd_sn, referenced) {
                 if_unknown = TmfResponse::Complete;
                 if held {
                     self.forget(referenced);

@@ -20,9 +20,15 @@ pub(in crate::iscsi) struct Head {
 pub(in crate::iscsi) enum Sink {
     Skip,
     /// Into memory of its own, the first `keep` bytes of it.
-    Bytes { bytes: Vec<u8>, keep: usize },
+    Bytes {
+        bytes: Vec<u8>,
+        keep: usize,
+    },
     /// Into payload, from byte `base`.
-    Buf { buf: Buf, base: usize },
+    Buf {
+        buf: Buf,
+        base: usize,
+    },
 }
 
 /// What becomes of a PDU once its data segment is complete.

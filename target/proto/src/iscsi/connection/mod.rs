@@ -18,16 +18,15 @@ mod text_exchange;
 mod timers;
 pub(super) mod window;
 
-#[cfg(test)]
-mod tests;
-
 pub(super) use text_exchange::TextExchange;
 pub(super) use timers::Timers;
 
 use super::event::{CloseReason, Event, Notice};
 use super::keys::{Negotiated, Offers};
 use super::login::Login;
-use super::pdu::{AsyncEvent, AsyncMessage, Counters, Itt, Reject, RejectReason, StatSn, TaskResponse, TmfResponse, Ttt};
+use super::pdu::{
+    AsyncEvent, AsyncMessage, Counters, Itt, Reject, RejectReason, StatSn, TaskResponse, TmfResponse, Ttt,
+};
 use super::pdu::{BHS_BYTES, Bhs};
 use super::session::{Phase, SessionInfo, Traffic};
 use super::site::Site;
@@ -61,6 +60,8 @@ pub struct Setup {
     pub portal: usize,
     /// What it may take and how long.
     pub limits: Limits,
+    /// What we offer in negotiation.
+    pub offers: Offers,
     /// Entropy for CHAP challenges; never used twice.
     pub seed: [u8; 32],
     /// When it was accepted.
@@ -84,8 +85,6 @@ pub struct Limits {
     pub window_max: u32,
     /// Bytes of queued output above which no input is wanted.
     pub output_high: usize,
-    /// What we offer in negotiation.
-    pub offers: Offers,
 }
 
 impl Default for Limits {
@@ -98,7 +97,6 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             window_max: 128,
             output_high: 1 << 20,
-            offers: Offers::default(),
         }
     }
 }
@@ -151,8 +149,8 @@ pub struct Connection {
 impl Connection {
     /// A connection that was just accepted.
     pub fn new(setup: Setup) -> Connection {
-        let Setup { local, peer, portal, limits, seed, now } = setup;
-        let login = Login::new(seed, limits.offers.clone());
+        let Setup { local, peer, portal, limits, offers, seed, now } = setup;
+        let login = Login::new(seed, offers);
         Connection {
             info: SessionInfo {
                 phase: Phase::Login,
@@ -345,12 +343,7 @@ impl Connection {
     }
 
     fn ttt(&mut self) -> Ttt {
-        let ttt = Ttt(self.next_ttt);
-        self.next_ttt = self.next_ttt.wrapping_add(1);
-        if Ttt(self.next_ttt) == Ttt::RESERVED {
-            self.next_ttt = 1;
-        }
-        ttt
+        take_ttt(&mut self.next_ttt)
     }
 
     /// Refuse a PDU: its header goes back (RFC 7143 §11.17). Its CmdSN does not count as received (§7.3).
@@ -398,4 +391,14 @@ impl Connection {
         let (expected, last) = (self.window.expected(), self.window.last());
         self.window = Window::ended(expected, last);
     }
+}
+
+/// The next target transfer tag; the reserved one is left out.
+fn take_ttt(next: &mut u32) -> Ttt {
+    let ttt = Ttt(*next);
+    *next = next.wrapping_add(1);
+    if Ttt(*next) == Ttt::RESERVED {
+        *next = 1;
+    }
+    ttt
 }

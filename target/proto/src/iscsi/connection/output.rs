@@ -25,7 +25,10 @@ pub(in crate::iscsi) struct Digests {
 pub(in crate::iscsi) enum Segment {
     /// So many bytes of the run.
     Bytes(usize),
-    Payload { data: Arc<Buf>, range: Range<u32> },
+    Payload {
+        data: Arc<Buf>,
+        range: Range<u32>,
+    },
 }
 
 /// The queue.
@@ -74,8 +77,7 @@ impl Output {
         if tag != itt || header < self.start {
             return false;
         }
-        let Some((bhs, rest)) =
-            self.bytes.get_mut(header..).and_then(|tail| tail.split_first_chunk_mut::<BHS_BYTES>())
+        let Some((bhs, rest)) = self.bytes.get_mut(header..).and_then(|tail| tail.split_first_chunk_mut::<BHS_BYTES>())
         else {
             return false;
         };

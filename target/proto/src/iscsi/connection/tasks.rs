@@ -90,16 +90,13 @@ pub(in crate::iscsi) struct Tasks {
 }
 
 impl Tasks {
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Task> {
         self.slots.iter().flatten()
-    }
-
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Task> {
-        self.slots.iter_mut().flatten()
     }
 
     fn bucket(&self, itt: Itt) -> usize {

@@ -33,12 +33,9 @@ impl Connection {
         }
         let mut exchange = match self.text.take() {
             // A reserved tag begins anew, whatever there was (RFC 7143 §11.10.4).
-            _ if request.ttt == Ttt::RESERVED => Box::new(TextExchange {
-                itt: request.itt,
-                ttt: Ttt::RESERVED,
-                inbox: Vec::new(),
-                outbox: Vec::new(),
-            }),
+            _ if request.ttt == Ttt::RESERVED => {
+                Box::new(TextExchange { itt: request.itt, ttt: Ttt::RESERVED, inbox: Vec::new(), outbox: Vec::new() })
+            }
             Some(exchange) if exchange.itt == request.itt && exchange.ttt == request.ttt => exchange,
             other => {
                 self.text = other;

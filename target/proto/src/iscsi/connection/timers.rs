@@ -103,10 +103,10 @@ impl Connection {
             self.notice("left its discovery session idle; disconnected", None);
             self.end();
         } else {
+            self.shrink();
             let ttt = self.ttt();
             self.timers.ping = Some((ttt, cx.now));
             self.nop_in(ttt);
-            self.shrink();
         }
     }
 
@@ -120,6 +120,7 @@ impl Connection {
     fn shrink(&mut self) {
         self.tasks.shrink();
         self.input.shrink();
+        self.output.shrink();
         if self.events.is_empty() {
             self.events = Default::default();
         }

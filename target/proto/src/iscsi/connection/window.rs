@@ -5,7 +5,7 @@
 //! of the arena, so that unsolicited data always finds its memory.
 
 use crate::iscsi::event::Command;
-use crate::iscsi::pdu::{Bhs, CmdSn};
+use crate::iscsi::pdu::{Bhs, CmdSn, Itt};
 use mainstay_base::arena::{Arena, Buf, GRANULE};
 use std::collections::VecDeque;
 
@@ -17,7 +17,10 @@ const SLOTS_FIRST: u32 = 8;
 pub(in crate::iscsi) enum Held {
     Command(Command),
     /// Any other numbered request and its text.
-    Request { bhs: Bhs, data: Vec<u8> },
+    Request {
+        bhs: Bhs,
+        data: Vec<u8>,
+    },
     /// Considered received although it never came: its task was aborted before (RFC 7143 §11.6.1).
     Plugged,
 }
@@ -112,11 +115,18 @@ impl Window {
         Window { expected, last, ..Window::default() }
     }
 
-    /// `cmd_sn` counts as received although it never came, or never will.
-    pub fn plug(&mut self, cmd_sn: CmdSn) {
-        if self.expected.at_most(cmd_sn) && cmd_sn.at_most(self.last) {
+    /// `cmd_sn`, which is in the window, counts as received although it never came, or never will: it is that of the
+    /// aborted command `itt`. False: something else has come with this number.
+    pub fn plug(&mut self, cmd_sn: CmdSn, itt: Itt) -> bool {
+        let free = match self.held.get(cmd_sn.past(self.expected) as usize) {
+            None | Some(None) => true,
+            Some(Some(Held::Command(command))) => command.itt == itt,
+            Some(Some(_)) => false,
+        };
+        if free {
             self.hold(cmd_sn, Held::Plugged);
         }
+        free
     }
 
     /// ExpCmdSN.

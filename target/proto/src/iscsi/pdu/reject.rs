@@ -20,7 +20,8 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    fn parse(code: u8) -> RejectReason {
+    /// The reason with this code.
+    pub fn from_code(code: u8) -> RejectReason {
         match code {
             0x02 => RejectReason::DataDigest,
             0x03 => RejectReason::Snack,
@@ -68,7 +69,7 @@ pub struct Reject {
 impl Reject {
     /// The meaning of `bhs`.
     pub fn parse(bhs: &Bhs) -> Reject {
-        Reject { reason: RejectReason::parse(bhs[2]), counters: Counters::parse(bhs), data_sn: get32(bhs, 36) }
+        Reject { reason: RejectReason::from_code(bhs[2]), counters: Counters::parse(bhs), data_sn: get32(bhs, 36) }
     }
 
     /// The header, with `data_bytes` (the refused header) to follow.

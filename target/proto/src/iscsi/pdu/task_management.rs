@@ -98,7 +98,8 @@ pub enum TmfResponse {
 }
 
 impl TmfResponse {
-    fn parse(code: u8) -> TmfResponse {
+    /// The response with this code.
+    pub fn from_code(code: u8) -> TmfResponse {
         match code {
             0 => TmfResponse::Complete,
             1 => TmfResponse::NoSuchTask,
@@ -113,7 +114,8 @@ impl TmfResponse {
         }
     }
 
-    fn code(self) -> u8 {
+    /// The code on the wire.
+    pub fn code(self) -> u8 {
         match self {
             TmfResponse::Complete => 0,
             TmfResponse::NoSuchTask => 1,
@@ -143,7 +145,11 @@ pub struct TaskResponse {
 impl TaskResponse {
     /// The meaning of `bhs`.
     pub fn parse(bhs: &Bhs) -> TaskResponse {
-        TaskResponse { response: TmfResponse::parse(bhs[2]), itt: Itt(get32(bhs, 16)), counters: Counters::parse(bhs) }
+        TaskResponse {
+            response: TmfResponse::from_code(bhs[2]),
+            itt: Itt(get32(bhs, 16)),
+            counters: Counters::parse(bhs),
+        }
     }
 
     /// The header.
