@@ -243,7 +243,7 @@ impl Daemon {
                 target: word(volume, "target"),
                 lun: u8::try_from(number(volume, "lun")).expect("a small LUN"),
                 size: number(volume, "size"),
-                block_bytes: u32::try_from(number(volume, "block_bytes")).expect("a small block"),
+                block_bytes: u32::try_from(number(volume, "block_size")).expect("a small block"),
             })
             .collect()
     }

@@ -176,6 +176,12 @@ impl Session {
         &mut self.stream
     }
 
+    /// The socket alone, for a driver of another kind; the counters stay behind with the caller.
+    pub fn into_stream(self) -> TcpStream {
+        assert!(self.inbox.is_empty() && self.tasks.is_empty(), "nothing may be under way");
+        self.stream
+    }
+
     /// Our own address.
     pub fn local(&self) -> SocketAddr {
         self.stream.local_addr().expect("a connected socket has an address")
