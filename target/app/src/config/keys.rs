@@ -161,6 +161,12 @@ pub static VOLUME: Table = Table {
             "Initiators can give blocks back (UNMAP), which then read as zero and take no space.",
         ),
         key(
+            "removable",
+            Kind::Bool,
+            "false",
+            "Initiators see a medium that they can eject (START STOP UNIT), unless one of them prevents it.",
+        ),
+        key(
             "serial",
             Kind::Text(64),
             "made from the identity",

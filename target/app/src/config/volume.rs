@@ -25,6 +25,8 @@ pub struct Volume {
     pub write_cache: bool,
     /// Blocks can be given back.
     pub thin: bool,
+    /// The medium can be ejected.
+    pub removable: bool,
     /// What is said instead of the identity that was made.
     pub identity: Identity,
 }
@@ -78,6 +80,7 @@ impl Volume {
             read_only: false,
             write_cache: true,
             thin,
+            removable: false,
             identity: Identity::default(),
         }
     }
@@ -184,6 +187,7 @@ fn one(
     let mut volume = Volume::new(name, Backing::Memory { bytes: 0 });
     volume.read_only = flag("read_only").is_some_and(|value| value.is);
     volume.write_cache = flag("write_cache").is_none_or(|value| value.is);
+    volume.removable = flag("removable").is_some_and(|value| value.is);
 
     if let Some(bytes) = view.get("block_size", |value| kind::integer(value, 512, 4096)) {
         match bytes.is {
