@@ -164,7 +164,7 @@ fn documented_defaults_hold() {
         .filter(|key| ["true", "false", "512", "4096"].contains(&key.default))
         .map(|key| format!("{} = {}\n", key.name, key.default))
         .collect();
-    assert_eq!(volume.lines().count(), 4);
+    assert_eq!(volume.lines().count(), 5);
     let text = text.replace("memory = '1 GiB'\n", &format!("memory = '1 GiB'\n{volume}"));
     assert_eq!(good(&text), good(SMALL), "{text}");
 }
