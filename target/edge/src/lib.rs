@@ -1,7 +1,7 @@
-//! The operating system: media, sockets, supervisors. No protocol decisions.
+//! The operating system: media, sockets, clocks. No protocol decisions.
 
+pub mod clock;
 pub mod memory;
 pub mod portal;
 pub mod state;
-pub mod supervisor;
 pub mod volume;

@@ -1,1 +1,119 @@
-//! (being built)
+//! Sockets: listeners, and the pump that moves bytes between a connection and a machine without I/O.
+//!
+//! The pump is driven by readiness and keeps nothing: whatever was read is in the machine, whatever was not sent still is.
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Connections the kernel may hold for us.
+const BACKLOG: i32 = 1024;
+/// Reads in one go before others get their turn.
+const READS_MAX: usize = 4;
+
+/// What the pump moves bytes for.
+pub trait Machine {
+    /// Where the next payload bytes should be read to, if straight into place.
+    fn payload_space(&mut self) -> Option<&mut [u8]>;
+    /// `n` bytes are in the payload space.
+    fn filled(&mut self, n: usize);
+    /// Other bytes from the peer.
+    fn receive(&mut self, bytes: &[u8]);
+    /// Whether to read at all.
+    fn wants_input(&self) -> bool;
+    /// What to send next.
+    fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>);
+    /// `n` bytes of it were sent.
+    fn sent(&mut self, n: usize);
+}
+
+/// How a pumping ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pumped {
+    /// The socket has no more for now, or the machine wants no more.
+    Dry,
+    /// There may be more: others go first.
+    More,
+    /// The peer sends nothing more.
+    End,
+}
+
+/// Listen on `addr`; an IPv6 socket takes IPv6 only, so that both wildcards can be listened on.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Set an accepted connection up: no delay, and the kernel notices a peer that vanished.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Read what there is into the machine; `scratch` is shared by all connections of a core.
+pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) -> io::Result<Pumped> {
+    for _ in 0..READS_MAX {
+        if !machine.wants_input() {
+            return Ok(Pumped::Dry);
+        }
+        let placed = machine.payload_space().map_or(0, |space| space.len());
+        let read = match machine.payload_space() {
+            Some(space) => stream.try_read_vectored(&mut [IoSliceMut::new(space), IoSliceMut::new(scratch)]),
+            None => stream.try_read(scratch),
+        };
+        match read {
+            Ok(0) => return Ok(Pumped::End),
+            Ok(n) => {
+                let in_place = n.min(placed);
+                if in_place > 0 {
+                    machine.filled(in_place);
+                }
+                if n > in_place {
+                    machine.receive(&scratch[..n - in_place]);
+                }
+                if n < placed + scratch.len() {
+                    return Ok(Pumped::Dry);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Pumped::Dry),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Pumped::More)
+}
+
+/// Send what the machine has until it has no more (true) or the socket takes no more (false).
+pub fn flush(stream: &TcpStream, machine: &mut impl Machine) -> io::Result<bool> {
+    loop {
+        let mut slices = Vec::with_capacity(64);
+        machine.output(&mut slices);
+        if slices.is_empty() {
+            return Ok(true);
+        }
+        let sent = match stream.try_write_vectored(&slices) {
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        drop(slices);
+        machine.sent(sent);
+    }
+}
+
+/// End a connection in both directions, whoever else may hold the socket.
+pub fn shutdown(stream: &TcpStream) {
+    // An error means that the peer was faster.
+    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+}

@@ -33,6 +33,13 @@ pub enum Event {
     TaskManagement(TaskManagement),
     /// The initiator logged out; the connection ends.
     LoggedOut,
+    /// The login was refused; the connection ends.
+    Refused {
+        /// What it got as far as.
+        step: String,
+        /// For people: why, never a secret.
+        why: String,
+    },
     /// Something to log.
     Notice(Notice),
 }

@@ -66,6 +66,8 @@ pub struct SessionInfo {
     pub target_name: Option<String>,
     /// What the initiator calls itself for people.
     pub initiator_alias: Option<String>,
+    /// How the two proved who they are, for people; empty until they have.
+    pub auth_method: String,
     /// What was agreed on.
     pub negotiated: Negotiated,
     /// Counts.

@@ -37,6 +37,7 @@ mod report_opcodes;
 mod request_sense;
 mod reserve;
 mod saved;
+
 mod sense;
 mod start_stop;
 mod table;
@@ -46,10 +47,8 @@ mod unit;
 mod unmap;
 mod write_same;
 
-#[cfg(test)]
-mod tests;
-
 pub use attention::Attention;
+
 pub use saved::{LogicalUnitV1, TaskV1, Unfit};
 pub use task::{Action, Cx, Task};
 pub use unit::{LogicalUnit, PortInfo};

@@ -157,7 +157,7 @@ impl Machine {
                 .map_err(|error| Error::new(Code::Internal, format!("the answer is lost: {error}")))
         });
         if let Some(id) = id {
-            self.answer(Some(&id), result.as_ref().map_err(|error| error));
+            self.answer(Some(&id), result.as_ref());
         }
     }
 

@@ -1,6 +1,5 @@
 use super::*;
-use crate::control::words::{Lun, Portal};
-use serde_json::{Value, json};
+use crate::control::words::{Auth, Lun, Portal};
 
 fn served(address: &str, auth: Auth) -> Served {
     let address = address.parse().unwrap();

@@ -63,7 +63,8 @@ impl Connection {
                 self.login = None;
             }
             Outcome::Failed(refusal) => {
-                self.notice(&format!("login refused: {refusal}"), Some("11.13.5"));
+                let step = refusal.status.step().to_owned();
+                self.events.push_back(Event::Refused { step, why: refusal.to_string() });
                 self.end();
             }
         }
@@ -77,6 +78,7 @@ impl Connection {
         self.info.target = target(established.kind);
         self.info.target_name.clone_from(&established.target);
         self.info.initiator_alias.clone_from(&established.initiator_alias);
+        self.info.auth_method = established.proof.to_string();
         let unsolicited = match established.kind {
             Kind::Discovery => 0,
             Kind::Normal { .. } => unsolicited_max(negotiated),

@@ -164,6 +164,7 @@ impl Connection {
                 target: None,
                 target_name: None,
                 initiator_alias: None,
+                auth_method: String::new(),
                 negotiated: Negotiated::default(),
                 traffic: Traffic::default(),
             },
@@ -314,6 +315,11 @@ impl Connection {
     /// What is known of it.
     pub fn info(&self) -> &SessionInfo {
         &self.info
+    }
+
+    /// How many commands the initiator may have open.
+    pub fn window(&self) -> u32 {
+        self.window.slots()
     }
 
     /// Answer a task management function.

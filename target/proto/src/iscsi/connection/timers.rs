@@ -46,8 +46,8 @@ impl Connection {
         match self.info.phase {
             Phase::Login | Phase::Deciding => Some(self.timers.opened + self.limits.login_timeout),
             Phase::FullFeature => {
-                let others = [self.timers.until, self.timers.transfers];
-                others.into_iter().flatten().fold(Some(self.liveness()), |a, b| a.min(Some(b)))
+                let all = [Some(self.liveness()), self.timers.until, self.timers.transfers];
+                all.into_iter().flatten().min()
             }
             Phase::Closing => self.timers.until,
             Phase::Closed => None,

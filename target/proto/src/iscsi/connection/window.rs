@@ -129,6 +129,11 @@ impl Window {
         free
     }
 
+    /// Commands that may be open at once.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
     /// ExpCmdSN.
     pub fn expected(&self) -> CmdSn {
         self.expected

@@ -45,6 +45,24 @@ impl LoginStatus {
         }
     }
 
+    /// The step of a login that it belongs to.
+    pub fn step(self) -> &'static str {
+        match self {
+            LoginStatus::AuthenticationFailure => "authentication",
+            LoginStatus::AuthorizationFailure => "access list",
+            LoginStatus::NotFound | LoginStatus::TargetRemoved => "target name",
+            LoginStatus::TooManyConnections | LoginStatus::CannotInclude | LoginStatus::SessionDoesNotExist => {
+                "session"
+            }
+            LoginStatus::TargetError | LoginStatus::ServiceUnavailable | LoginStatus::OutOfResources => "resources",
+            LoginStatus::InitiatorError
+            | LoginStatus::UnsupportedVersion
+            | LoginStatus::MissingParameter
+            | LoginStatus::SessionTypeNotSupported
+            | LoginStatus::InvalidDuringLogin => "negotiation",
+        }
+    }
+
     /// The standard's words for it.
     pub fn name(self) -> &'static str {
         match self {

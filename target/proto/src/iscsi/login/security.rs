@@ -27,6 +27,16 @@ impl Proof {
     }
 }
 
+impl std::fmt::Display for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Proof::None => f.write_str("None"),
+            Proof::Chap { hash, mutual: false } => write!(f, "CHAP ({})", hash.name()),
+            Proof::Chap { hash, mutual: true } => write!(f, "CHAP (mutual, {})", hash.name()),
+        }
+    }
+}
+
 /// How far the security negotiation is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Security {

@@ -111,6 +111,8 @@ pub struct InfoV1 {
     /// received bytes, sent bytes, received PDUs, commands, rejects, digest errors.
     #[prost(uint64, repeated, tag = "13")]
     pub traffic: Vec<u64>,
+    #[prost(string, tag = "14")]
+    pub auth_method: String,
 }
 
 /// Times in nanoseconds.
@@ -198,7 +200,7 @@ pub struct SegmentV1 {
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 #[allow(missing_docs)]
 pub struct EventV1 {
-    #[prost(oneof = "EventKindV1", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "EventKindV1", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub kind: Option<EventKindV1>,
 }
 
@@ -220,6 +222,18 @@ pub enum EventKindV1 {
     LoggedOut(bool),
     #[prost(string, tag = "7")]
     Notice(String),
+    #[prost(message, tag = "8")]
+    Refused(RefusedV1),
+}
+
+/// A refused login.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+#[allow(missing_docs)]
+pub struct RefusedV1 {
+    #[prost(string, tag = "1")]
+    pub step: String,
+    #[prost(string, tag = "2")]
+    pub why: String,
 }
 
 /// A login that waits for its verdict.

@@ -148,6 +148,7 @@ fn save_info(info: &SessionInfo) -> InfoV1 {
         target: info.target.map(|target| target as u64),
         target_name: info.target_name.clone(),
         initiator_alias: info.initiator_alias.clone(),
+        auth_method: info.auth_method.clone(),
         negotiated: Some(info.negotiated.save()),
         traffic: vec![
             traffic.received_bytes,
@@ -175,6 +176,7 @@ fn restore_info(saved: &InfoV1) -> Restored<SessionInfo> {
         target: saved.target.map(|target| narrow(target, "target")).transpose()?,
         target_name: saved.target_name.clone(),
         initiator_alias: saved.initiator_alias.clone(),
+        auth_method: saved.auth_method.clone(),
         negotiated: Negotiated::restore(need(saved.negotiated.as_ref(), "negotiated values")?)?,
         traffic: Traffic {
             received_bytes: count(0),
@@ -384,6 +386,7 @@ fn save_event(event: &Event) -> EventV1 {
             if_unknown: request.if_unknown.code().into(),
         }),
         Event::LoggedOut => EventKindV1::LoggedOut(true),
+        Event::Refused { step, why } => EventKindV1::Refused(RefusedV1 { step: step.clone(), why: why.clone() }),
         Event::Notice(Notice(line)) => EventKindV1::Notice(line.clone()),
     };
     EventV1 { kind: Some(kind) }
@@ -418,6 +421,7 @@ fn restore_event(saved: &EventV1, arena: &Arena) -> Restored<Event> {
             if_unknown: TmfResponse::from_code(narrow(saved.if_unknown, "function's answer")?),
         }),
         EventKindV1::LoggedOut(_) => Event::LoggedOut,
+        EventKindV1::Refused(saved) => Event::Refused { step: saved.step.clone(), why: saved.why.clone() },
         EventKindV1::Notice(line) => Event::Notice(Notice(line.clone())),
     })
 }

@@ -1,0 +1,200 @@
+//! The control socket: connections, and what is done for those who ask.
+
+use super::reactor::Shared;
+use super::world::World;
+use crate::control::error::Error;
+use crate::control::machine::{Machine, Ticket};
+use crate::control::place::CONNECTIONS_MAX;
+use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Subscribed, What};
+use mainstay_base::sam::NexusId;
+use mainstay_base::unit::Geometry;
+use mainstay_proto::iscsi::CloseReason;
+use std::io;
+use std::rc::Rc;
+use tokio::io::Interest;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+/// Bytes read at once.
+const SCRATCH: usize = 16 * 1024;
+
+pub(super) struct Control {
+    pub machine: Machine,
+    /// Something to send, or it is over.
+    pub changed: Rc<Notify>,
+}
+
+/// Names a control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ControlId(u64);
+
+/// Accept control connections, for ever.
+pub(super) async fn accept(world: Shared, listener: UnixListener) {
+    let mut next = 0;
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("cannot accept a control connection: {error}");
+                tokio::time::sleep(super::reactor::ACCEPT_REST).await;
+                continue;
+            }
+        };
+        if world.borrow().controls.len() >= CONNECTIONS_MAX {
+            tracing::warn!("control connection dropped: {CONNECTIONS_MAX} others are open");
+            continue;
+        }
+        let id = ControlId(next);
+        next += 1;
+        let changed = Rc::new(Notify::new());
+        let control = Control { machine: Machine::new(), changed: changed.clone() };
+        world.borrow_mut().controls.insert(id, control);
+        tokio::task::spawn_local(serve(world.clone(), id, stream, changed));
+    }
+}
+
+async fn serve(world: Shared, id: ControlId, stream: UnixStream, changed: Rc<Notify>) {
+    loop {
+        let interest = match world.borrow().controls.get(&id) {
+            None => return,
+            Some(Control { machine, .. }) => match (machine.wants_input(), machine.output().is_empty()) {
+                (true, true) => Some(Interest::READABLE),
+                (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+                (false, false) => Some(Interest::WRITABLE),
+                (false, true) => None,
+            },
+        };
+        tokio::select! {
+            _ = async { match interest {
+                Some(interest) => stream.ready(interest).await.map(|_| ()),
+                None => std::future::pending().await,
+            } } => {}
+            () = changed.notified() => {}
+        }
+        if pump(&world, id, &stream).is_err() {
+            world.borrow_mut().controls.remove(&id);
+        }
+    }
+}
+
+/// Move what can be moved; an error ends the connection, also a clean end.
+fn pump(world: &Shared, id: ControlId, stream: &UnixStream) -> io::Result<()> {
+    let mut scratch = [0; SCRATCH];
+    let mut borrowed = world.borrow_mut();
+    let gone = || io::Error::from(io::ErrorKind::NotConnected);
+    if borrowed.controls.get(&id).ok_or_else(gone)?.machine.wants_input() {
+        match stream.try_read(&mut scratch) {
+            Ok(0) => borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.end(),
+            Ok(n) => borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.receive(&scratch[..n]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    while let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request() {
+        answer(world, &mut borrowed, id, request.ticket, request.call);
+    }
+    let machine = &mut borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine;
+    while !machine.output().is_empty() {
+        match stream.try_write(machine.output()) {
+            Ok(n) => machine.sent(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if machine.is_closed() { Err(gone()) } else { Ok(()) }
+}
+
+fn answer(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, call: Call) {
+    let result = match call {
+        Call::Status => {
+            let status = world.status();
+            return world.respond(id, ticket, Ok(status));
+        }
+        Call::Events => {
+            if let Some(control) = world.controls.get_mut(&id) {
+                control.machine.subscribe();
+            }
+            return world.respond(id, ticket, Ok(Subscribed { protocol: PROTOCOL }));
+        }
+        Call::Kick(kick) => world.kick(kick.session),
+        Call::Resize(resize) => return begin_resize(shared, world, id, ticket, &resize.volume, resize.size),
+        Call::ClearPoison(clear) => {
+            let result = world.clear_poison(&clear.volume);
+            return world.respond(id, ticket, result);
+        }
+    };
+    world.respond(id, ticket, result);
+}
+
+/// Growing waits for the disk, so a thread does it; the answer follows.
+fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, name: &str, size: u64) {
+    let (index, geometry) = match world.check_resize(name, size) {
+        Ok(found) => found,
+        Err(error) => return world.respond::<Resized>(id, ticket, Err(error)),
+    };
+    let volume = world.volumes[index].clone();
+    let shared = shared.clone();
+    let name = name.to_owned();
+    tokio::task::spawn_local(async move {
+        let grown = tokio::task::spawn_blocking(move || volume.grow(size).map_err(|error| error.to_string())).await;
+        let mut world = shared.borrow_mut();
+        let result = match grown {
+            Ok(Ok(_)) => Ok(world.resized(index, name, geometry)),
+            Ok(Err(why)) => Err(Error::store_refused(&name, &why)),
+            Err(_) => Err(Error::store_refused(&name, "growing it failed inside the daemon")),
+        };
+        world.respond(id, ticket, result);
+    });
+}
+
+impl World {
+    fn respond<T: serde::Serialize>(&mut self, id: ControlId, ticket: Ticket, result: Result<T, Error>) {
+        if let Some(control) = self.controls.get_mut(&id) {
+            control.machine.respond(ticket, result);
+            control.changed.notify_one();
+        }
+    }
+
+    fn kick(&mut self, session: u64) -> Result<Kicked, Error> {
+        let connection = self.connections.get(&NexusId(session)).ok_or_else(|| Error::no_session(session))?;
+        let initiator = connection.nexus.info().initiator.clone();
+        self.close(NexusId(session), CloseReason::Kicked);
+        Ok(Kicked { session, initiator })
+    }
+
+    fn volume_named(&self, name: &str) -> Result<usize, Error> {
+        let names = || self.volumes.iter().map(|volume| volume.name());
+        names().position(|known| known == name).ok_or_else(|| Error::no_volume(name, names()))
+    }
+
+    fn clear_poison(&mut self, name: &str) -> Result<Cleared, Error> {
+        let volume = &self.volumes[self.volume_named(name)?];
+        if volume.poisoned().is_none() {
+            return Err(Error::not_poisoned(name));
+        }
+        volume.clear_poison().map_err(|error| Error::store_refused(name, &error.to_string()))?;
+        Ok(Cleared { volume: name.to_owned() })
+    }
+
+    fn check_resize(&self, name: &str, size: u64) -> Result<(usize, Geometry), Error> {
+        let index = self.volume_named(name)?;
+        let old = self.volumes[index].geometry();
+        if size < old.bytes() {
+            return Err(Error::would_shrink(name, old.bytes(), size));
+        }
+        let block = u64::from(old.block_bytes);
+        if !size.is_multiple_of(block) {
+            let why = format!("it is no multiple of the logical block ({block} bytes)");
+            return Err(Error::bad_size(name, size, &why));
+        }
+        Ok((index, old))
+    }
+
+    fn resized(&mut self, index: usize, name: String, old: Geometry) -> Resized {
+        let geometry = self.volumes[index].geometry();
+        self.units[index].resized(geometry);
+        let resized = Resized { volume: name, size_old: old.bytes(), size: geometry.bytes() };
+        self.tell(What::Resized(resized.clone()));
+        resized
+    }
+}

@@ -1,0 +1,78 @@
+//! What is told to people and programs: events to the console and to subscribers, log lines, the last refused logins.
+
+use super::world::World;
+use crate::control::words::{Event, REFUSED_LOGINS_MAX, RefusedLogin, What};
+use mainstay_base::sam::NexusId;
+use mainstay_proto::iscsi::{Notice, SessionInfo};
+use std::collections::VecDeque;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, for people.
+pub(super) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// The logins that were refused last, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(pub VecDeque<RefusedLogin>);
+
+impl Refusals {
+    fn push(&mut self, refused: RefusedLogin) {
+        if self.0.len() == REFUSED_LOGINS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(refused);
+    }
+}
+
+impl World {
+    /// Tell an event to everybody who listens.
+    pub fn tell(&mut self, what: What) {
+        let event = Event { time_ms: unix_ms(), what };
+        self.console.event(&event);
+        for control in self.controls.values_mut() {
+            control.machine.notify(&event);
+            control.changed.notify_one();
+        }
+    }
+
+    /// A connection has something to say.
+    pub(super) fn notice(&mut self, id: NexusId, notice: &Notice) {
+        let peer = self.connections.get(&id).map(|connection| connection.nexus.info().peer);
+        tracing::warn!(session = id.0, "{notice}");
+        self.tell(What::Error { session: Some(id.0), volume: None, peer, message: notice.to_string() });
+    }
+
+    /// A login was refused.
+    pub(super) fn refused(&mut self, id: NexusId, step: String, why: String) {
+        let Some(info) = self.connections.get(&id).map(|connection| connection.nexus.info()) else { return };
+        let refused = RefusedLogin {
+            time_ms: unix_ms(),
+            peer: info.peer,
+            initiator: (!info.initiator.is_empty()).then(|| info.initiator.clone()),
+            target: info.target_name.clone(),
+            step,
+            why,
+        };
+        self.refusals.push(refused.clone());
+        let RefusedLogin { peer, initiator, target, step, why, .. } = refused;
+        tracing::warn!(%peer, initiator, target, step, "login refused: {why}");
+        self.tell(What::Refused { peer, initiator, target, step, why });
+    }
+
+    /// A session entered full feature phase.
+    pub(super) fn logged_in(&mut self, id: NexusId) {
+        let Some(info) = self.connections.get(&id).map(|connection| connection.nexus.info()) else { return };
+        let (initiator, target) = (info.initiator.clone(), info.target_name.clone());
+        let (peer, local) = (info.peer, info.local);
+        tracing::info!(session = id.0, %peer, initiator, target, "login");
+        self.tell(What::Login { session: id.0, initiator, target, peer, local });
+    }
+
+    /// A session that had logged in is over.
+    pub(super) fn logged_out(&mut self, id: NexusId, info: &SessionInfo, why: &str) {
+        let (initiator, target, peer) = (info.initiator.clone(), info.target_name.clone(), info.peer);
+        tracing::info!(session = id.0, %peer, initiator, target, "logout: {why}");
+        self.tell(What::Logout { session: id.0, initiator, target, peer, why: why.to_owned() });
+    }
+}
