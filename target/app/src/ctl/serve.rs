@@ -9,6 +9,7 @@ use crate::config::{Config, Level, Problem, Remark, ServeOptions};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -98,7 +99,8 @@ impl Serve {
         let colours = Paint::for_stderr().0;
         let tell = |remarks: &[Remark], level| {
             for remark in remarks {
-                eprintln!("{}", remark.show(level, colours).trim_end());
+                // With standard error gone there is no one left to tell.
+                let _ = writeln!(std::io::stderr(), "{}", remark.show(level, colours).trim_end());
             }
         };
         let problems = |problems: Vec<Problem>| {
