@@ -14,7 +14,7 @@ pub(super) fn text(target: &Target, reach: &Reach, paint: Paint) -> String {
         let url = url(&name, lun.lun, auth_qemu, reach);
         format!("qemu-system-x86_64 -drive file={url},format=raw,if=virtio ...")
     };
-    let mut libiscsi = vec![format!("iscsi-ls {}", quoted(format!("iscsi://{}", reach.portal())))];
+    let mut libiscsi = vec![format!("iscsi-ls -s {}", list_url(target.auth, reach))];
     libiscsi.extend(urls.iter().map(|url| format!("iscsi-inq {url}")));
     let groups = [
         ("Linux", "open-iscsi, as root; with --logout it is detached", linux(&name, target, reach)),
@@ -92,6 +92,14 @@ fn url(name: &str, lun: u16, auth: Auth, reach: &Reach) -> String {
         Auth::None => quoted(url),
         Auth::Chap => with(""),
         Auth::MutualChap => with("?target_user=TARGET_USER&target_password=TARGET_SECRET"),
+    }
+}
+
+/// As iscsi-ls names a portal: its `-s` logs in to each target to list the disks.
+fn list_url(auth: Auth, reach: &Reach) -> String {
+    match auth {
+        Auth::None => quoted(format!("iscsi://{}", reach.portal())),
+        Auth::Chap | Auth::MutualChap => format!("'iscsi://USER%SECRET@{}'", reach.portal()),
     }
 }
 

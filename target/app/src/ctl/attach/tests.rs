@@ -40,7 +40,7 @@ fn the_banner_names_what_to_type() {
         "  New-IscsiTargetPortal -TargetPortalAddress 127.0.0.1 -TargetPortalPortNumber 3260\n",
         "  Connect-IscsiTarget -NodeAddress iqn.2026-11.internal.mainstay:disk\n",
         "-drive file=iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0,format=raw,if=virtio",
-        "  iscsi-ls iscsi://127.0.0.1:3260\n",
+        "  iscsi-ls -s iscsi://127.0.0.1:3260\n",
         "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
         "--iscsi 0.0.0.0:3260",
         "/run/mainstay/control.sock",
@@ -59,6 +59,7 @@ fn an_open_portal_gets_a_word_of_caution_unless_it_asks_for_secrets() {
     assert!(!closed.contains("Caution"));
     assert!(closed.contains("-o update -n node.session.auth.username -v USER"));
     assert!(closed.contains("iscsi://USER%SECRET@192.0.2.5:3260/"));
+    assert!(closed.contains("iscsi-ls -s 'iscsi://USER%SECRET@192.0.2.5:3260'"));
     assert!(closed.contains("-AuthenticationType ONEWAYCHAP"));
     let mutual = serve_banner(&served("192.0.2.5:3260", Auth::MutualChap), Paint(false));
     assert!(mutual.contains("password_in -v TARGET_SECRET") && mutual.contains("MUTUALCHAP"));
