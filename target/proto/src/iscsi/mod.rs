@@ -20,3 +20,6 @@ pub use login::{Candidate, Kind, LoginStatus, Refusal};
 pub use pdu::{Isid, Itt, TmfResponse};
 pub use session::{Phase, SessionInfo, Traffic};
 pub use site::Site;
+
+#[cfg(test)]
+mod tests;

@@ -167,7 +167,7 @@ impl Connection {
         let Some(task) = self.tasks.get_mut(command.itt) else { return };
         task.delivered = true;
         if !task.immediate {
-            self.window.delivered(cx.arena);
+            self.window.grow(cx.arena);
         }
         if task.reply.is_some() {
             return self.answer_if_drained(command.itt);

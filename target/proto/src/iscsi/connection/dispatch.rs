@@ -7,7 +7,7 @@ use crate::iscsi::event::{Event, TaskManagement};
 use crate::iscsi::login::SEGMENT_BYTES_MAX;
 use crate::iscsi::pdu::{
     Bhs, CmdSn, Itt, LogoutReason, LogoutRequest, LogoutResponse, LogoutResult, NopIn, NopOut, RejectReason,
-    ScsiCommand, TaskRequest, TmfResponse, Ttt, data_bytes, opcode, tmf_from_code,
+    ScsiCommand, TaskRequest, TmfResponse, Ttt, ahs_bytes, data_bytes, opcode, tmf_from_code,
 };
 use crate::iscsi::session::Phase;
 use crate::iscsi::text::TEXT_BYTES_MAX;
@@ -33,7 +33,9 @@ impl Connection {
                 self.input.pending.extend_from_slice(bytes);
                 return;
             }
-            let Some(head) = self.input.head(&mut bytes, self.digests.header) else { return };
+            // A login request has no additional header segments: what claims to is not waited for.
+            let ahs_allowed = self.info.phase != Phase::Login;
+            let Some(head) = self.input.head(&mut bytes, self.digests.header, ahs_allowed) else { return };
             self.info.traffic.received_pdus += 1;
             self.begin(cx, head);
         }
@@ -50,6 +52,9 @@ impl Connection {
         if self.info.phase == Phase::Login {
             if opcode(&head.bhs) != opcode::LOGIN_REQUEST {
                 return self.not_a_login(&head.bhs);
+            }
+            if ahs_bytes(&head.bhs) > 0 {
+                return self.fatal("a login request with additional header segments", "11.12");
             }
             if len > SEGMENT_BYTES_MAX {
                 return self.fatal(&format!("a login request with {len} bytes of text"), "13.12");
@@ -161,13 +166,18 @@ impl Connection {
             Turn::Never => {}
             Turn::Later => self.window.hold(cmd_sn, held),
             Turn::Now => {
-                self.window.advance();
+                self.window.advance(held.takes_slot());
                 self.deliver(cx, held);
-                while let Some(next) = self.window.next() {
-                    self.window.advance();
-                    self.deliver(cx, next);
-                }
+                self.deliver_held(cx);
             }
+        }
+    }
+
+    /// What came early and whose turn has come.
+    fn deliver_held(&mut self, cx: &Cx<'_>) {
+        while let Some(next) = self.window.next() {
+            self.window.advance(next.takes_slot());
+            self.deliver(cx, next);
         }
     }
 
@@ -230,7 +240,7 @@ impl Connection {
         let &TaskRequest { immediate, itt, lun, referenced, .. } = request;
         self.management.push(Pending { itt, immediate });
         if !immediate {
-            self.window.delivered(cx.arena);
+            self.window.grow(cx.arena);
         }
         let Some(function) = tmf_from_code(request.function) else {
             return self.finish_tmf(cx, itt, TmfResponse::NotSupported);
@@ -248,10 +258,7 @@ impl Connection {
                 if held {
                     self.forget(referenced);
                 }
-                while let Some(next) = self.window.next() {
-                    self.window.advance();
-                    self.deliver(cx, next);
-                }
+                self.deliver_held(cx);
             }
         }
         self.events.push_back(Event::TaskManagement(TaskManagement { itt, function, lun, referenced, if_unknown }));

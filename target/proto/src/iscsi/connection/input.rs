@@ -154,18 +154,18 @@ pub(in crate::iscsi) struct Input {
 
 impl Input {
     /// The next header, once it is complete.
-    pub fn head(&mut self, bytes: &mut &[u8], header_digest: bool) -> Option<Head> {
+    pub fn head(&mut self, bytes: &mut &[u8], header_digest: bool, ahs_allowed: bool) -> Option<Head> {
         if self.head.is_empty() {
             // The usual case: a whole header is at hand, and is read where it lies.
             if let Some(bhs) = bytes.first_chunk::<BHS_BYTES>() {
-                let len = head_len(bhs, header_digest);
+                let len = head_len(bhs, header_digest, ahs_allowed);
                 if let Some(whole) = bytes.split_off(..len) {
                     return Some(parse(whole, header_digest));
                 }
             }
         }
         self.gather(bytes, BHS_BYTES);
-        let len = head_len(self.head.first_chunk::<BHS_BYTES>()?, header_digest);
+        let len = head_len(self.head.first_chunk::<BHS_BYTES>()?, header_digest, ahs_allowed);
         self.gather(bytes, len);
         if self.head.len() < len {
             return None;
@@ -189,14 +189,15 @@ impl Input {
     }
 }
 
-fn head_len(bhs: &Bhs, header_digest: bool) -> usize {
-    BHS_BYTES + ahs_bytes(bhs) + if header_digest { DIGEST_BYTES } else { 0 }
+fn head_len(bhs: &Bhs, header_digest: bool, ahs_allowed: bool) -> usize {
+    let ahs = if ahs_allowed { ahs_bytes(bhs) } else { 0 };
+    BHS_BYTES + ahs + if header_digest { DIGEST_BYTES } else { 0 }
 }
 
 fn parse(whole: &[u8], header_digest: bool) -> Head {
     let mut bhs = [0; BHS_BYTES];
     bhs.copy_from_slice(&whole[..BHS_BYTES]);
-    let end = BHS_BYTES + ahs_bytes(&bhs);
+    let end = whole.len() - if header_digest { DIGEST_BYTES } else { 0 };
     let intact = !header_digest || crc32c(0, &whole[..end]).to_le_bytes()[..] == whole[end..];
     Head { bhs, ahs: whole[BHS_BYTES..end].to_vec(), intact }
 }

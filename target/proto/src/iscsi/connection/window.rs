@@ -5,7 +5,7 @@
 //! of the arena, so that unsolicited data always finds its memory.
 
 use crate::iscsi::event::Command;
-use crate::iscsi::pdu::{Bhs, CmdSn, Itt};
+use crate::iscsi::pdu::{Bhs, CmdSn, Itt, opcode};
 use mainstay_base::arena::{Arena, Buf, GRANULE};
 use std::collections::VecDeque;
 
@@ -23,6 +23,17 @@ pub(in crate::iscsi) enum Held {
     },
     /// Considered received although it never came: its task was aborted before (RFC 7143 §11.6.1).
     Plugged,
+}
+
+impl Held {
+    /// It will be answered later, and holds its slot of the window until then.
+    pub fn takes_slot(&self) -> bool {
+        match self {
+            Held::Command(_) => true,
+            Held::Request { bhs, .. } => opcode(bhs) == opcode::TASK_REQUEST,
+            Held::Plugged => false,
+        }
+    }
 }
 
 /// Where a CmdSN stands.
@@ -180,9 +191,10 @@ impl Window {
         self.held[at] = Some(held);
     }
 
-    /// The expected number was received.
-    pub fn advance(&mut self) {
+    /// The expected number was received; what has it may take a slot until it is answered.
+    pub fn advance(&mut self, takes_slot: bool) {
         self.expected = self.expected.plus(1);
+        self.live += u32::from(takes_slot);
         self.held.pop_front();
         self.update();
     }
@@ -192,9 +204,8 @@ impl Window {
         self.held.front_mut()?.take()
     }
 
-    /// A numbered command was delivered. The window grows with use while the arena agrees.
-    pub fn delivered(&mut self, arena: &Arena) {
-        self.live += 1;
+    /// Grow with use, while the arena agrees.
+    pub fn grow(&mut self, arena: &Arena) {
         if self.live * 2 >= self.slots && self.slots < self.slots_max {
             let more = self.slots.min(self.slots_max - self.slots);
             if self.promise.raise(arena, more as usize * self.unit) {
@@ -271,12 +282,12 @@ mod tests {
         window.hold(CmdSn(0), Held::Plugged);
         assert_eq!(window.turn(CmdSn(0)), Turn::Never, "twice");
         assert_eq!(window.turn(CmdSn(u32::MAX - 1)), Turn::Now);
-        window.advance();
+        window.advance(false);
         assert_eq!(window.next(), None);
         assert_eq!(window.turn(CmdSn(u32::MAX)), Turn::Now);
-        window.advance();
+        window.advance(false);
         assert_eq!(window.next(), Some(Held::Plugged));
-        window.advance();
+        window.advance(false);
         assert_eq!((window.expected(), window.next()), (CmdSn(1), None));
     }
 
@@ -287,8 +298,8 @@ mod tests {
         assert_eq!(arena.usage().1, 8 * 4096);
         for n in 0..4 {
             assert_eq!(window.last(), CmdSn(8), "{n}");
-            window.advance();
-            window.delivered(&arena);
+            window.advance(true);
+            window.grow(&arena);
         }
         assert_eq!(window.last(), CmdSn(16));
         assert_eq!(arena.usage().1, 16 * 4096);
