@@ -213,7 +213,7 @@ fn serve(rig: &mut Rig) {
                 rig.call(|connection, _| connection.discard(request.referenced));
                 rig.call(|connection, cx| connection.finish_tmf(cx, request.itt, TmfResponse::Complete));
             }
-            Event::LoggedOut | Event::Notice(_) => {}
+            Event::LoggedOut | Event::Refused { .. } | Event::Notice(_) => {}
         }
         rig.poll();
     }
