@@ -33,10 +33,10 @@ ADDRESS=127.0.0.1:$(port_free)
 
 # serve ARGS...: runs `mainstay serve ARGS` at ADDRESS, or as a --config says, until unserve. Sets READY, its ready line.
 serve() {
-    local waited=0 where=(--iscsi "$ADDRESS")
-    [[ " $* " != *" --config "* ]] || where=()
+    local waited=0 at=(--iscsi "$ADDRESS")
+    [[ " $* " != *" --config "* ]] || at=()
     : >"$WORK/events"
-    "$MAINSTAY" serve --json "${where[@]}" --state-dir "$WORK/state" --control "$WORK/control" "$@" \
+    "$MAINSTAY" serve --json "${at[@]}" --state-dir "$WORK/state" --control "$WORK/control" "$@" \
         >"$WORK/events" 2>>"$WORK/daemon.log" </dev/null &
     DAEMON=$!
     until READY=$(head -n 1 "$WORK/events") && [[ $READY == *'}' ]]; do

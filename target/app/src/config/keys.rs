@@ -137,13 +137,13 @@ pub static VOLUME: Table = Table {
         key(
             "block_size",
             Kind::Integer(512, 4096),
-            "512",
+            "the device's own, else 512",
             "Bytes of a logical block, 512 or 4096. A change on a disk in use makes its contents unreadable.",
         ),
         key(
             "physical_block_size",
             Kind::Integer(512, 1 << 20),
-            "4096",
+            "the device's own, else 4096",
             "Bytes that the medium writes as one, for initiators that align: a power of two, at least `block_size`.",
         ),
         key("read_only", Kind::Bool, "false", "Nobody can write. The file or device is opened for reading only."),
@@ -157,8 +157,15 @@ pub static VOLUME: Table = Table {
         key(
             "thin",
             Kind::Bool,
-            "true for files and memory unless `read_only`, false for devices",
-            "Initiators can give blocks back (UNMAP), which then read as zero and take no space.",
+            "true unless `read_only`",
+            "Initiators can give blocks back (UNMAP), which then read as zero and take no space, where the storage below can \
+             do that.",
+        ),
+        key(
+            "removable",
+            Kind::Bool,
+            "false",
+            "Initiators see a medium that they can eject (START STOP UNIT), unless one of them prevents it.",
         ),
         key(
             "serial",
@@ -170,7 +177,7 @@ pub static VOLUME: Table = Table {
         key("uuid", Kind::Uuid, "made once, at random", "The UUID designator."),
         key("naa", Kind::Naa, "made from the identity", "The NAA designator."),
         key("vendor", Kind::Text(8), "`MAINSTAY`", "The T10 vendor identification in INQUIRY data."),
-        key("product", Kind::Text(16), "`VOLUME`", "The product identification in INQUIRY data."),
+        key("product", Kind::Text(16), "`Volume`", "The product identification in INQUIRY data."),
     ],
 };
 

@@ -19,7 +19,7 @@ pub const SIZE_DEFAULT: u64 = 1 << 30;
 pub struct ServeOptions {
     /// Bytes of files that are made, and of the memory volume; none: [`SIZE_DEFAULT`].
     pub size: Option<u64>,
-    /// Bytes of a logical block, 512 or 4096; none: 512.
+    /// Bytes of a logical block, 512 or 4096; none: the device's own, else 512.
     pub block_bytes: Option<u32>,
     /// Nobody can write.
     pub read_only: bool,
@@ -94,10 +94,9 @@ fn volumes(
     prefix: &str,
     problems: &mut Vec<Problem>,
 ) -> Vec<Volume> {
-    let block_bytes = options.block_bytes.unwrap_or(512);
     let volume = |name: String, backing| {
         let mut volume = Volume::new(name, backing);
-        volume.block_bytes = block_bytes;
+        volume.block_bytes = options.block_bytes;
         volume.read_only = options.read_only;
         volume.thin &= !options.read_only;
         volume
@@ -118,7 +117,7 @@ fn volumes(
             problems.push(Remark::plain(format!("{shown}: this is listed already"), "once is enough"));
         }
         media.push(medium);
-        match backing(path, create, block_bytes, options.read_only) {
+        match backing(path, create, options.block_bytes.unwrap_or(512), options.read_only) {
             Ok(backing) => volumes.push(volume(name, backing)),
             Err((what, right)) => problems.push(Remark::plain(format!("{shown}: {what}"), right)),
         }

@@ -15,16 +15,18 @@ pub struct Volume {
     pub name: String,
     /// Where its blocks are.
     pub backing: Backing,
-    /// 512 or 4096.
-    pub block_bytes: u32,
-    /// A power of two, at least `block_bytes`.
-    pub physical_bytes: u32,
+    /// 512 or 4096; none: the device's own, else 512.
+    pub block_bytes: Option<u32>,
+    /// A power of two, at least `block_bytes`; none: the device's own, else 4096.
+    pub physical_bytes: Option<u32>,
     /// Nobody can write.
     pub read_only: bool,
     /// Writes may be answered before they are stable.
     pub write_cache: bool,
-    /// Blocks can be given back.
+    /// Blocks can be given back, where the store can.
     pub thin: bool,
+    /// The medium can be ejected.
+    pub removable: bool,
     /// What is said instead of the identity that was made.
     pub identity: Identity,
 }
@@ -69,15 +71,15 @@ pub struct Identity {
 impl Volume {
     /// A volume with the ways that suit its backing.
     pub fn new(name: impl Into<String>, backing: Backing) -> Volume {
-        let thin = !matches!(backing, Backing::Device { .. });
         Volume {
             name: name.into(),
             backing,
-            block_bytes: 512,
-            physical_bytes: 4096,
+            block_bytes: None,
+            physical_bytes: None,
             read_only: false,
             write_cache: true,
-            thin,
+            thin: true,
+            removable: false,
             identity: Identity::default(),
         }
     }
@@ -184,19 +186,20 @@ fn one(
     let mut volume = Volume::new(name, Backing::Memory { bytes: 0 });
     volume.read_only = flag("read_only").is_some_and(|value| value.is);
     volume.write_cache = flag("write_cache").is_none_or(|value| value.is);
+    volume.removable = flag("removable").is_some_and(|value| value.is);
 
     if let Some(bytes) = view.get("block_size", |value| kind::integer(value, 512, 4096)) {
         match bytes.is {
-            512 | 4096 => volume.block_bytes = bytes.is as u32,
+            512 | 4096 => volume.block_bytes = Some(bytes.is as u32),
             other => findings
                 .problems
                 .push(bytes.finding(format!("a block cannot have {other} bytes"), "512 or 4096 can be")),
         }
     }
     if let Some(bytes) = view.get("physical_block_size", |value| kind::integer(value, 512, 1 << 20)) {
-        let least = volume.block_bytes;
+        let least = volume.block_bytes.unwrap_or(512);
         match bytes.is as u32 {
-            is if is.is_power_of_two() && is >= least => volume.physical_bytes = is,
+            is if is.is_power_of_two() && is >= least => volume.physical_bytes = Some(is),
             is if is.is_power_of_two() => {
                 let what = format!("a physical block of {is} bytes is smaller than a logical one of {least}");
                 findings.problems.push(bytes.finding(what, format!("at least {least} would be right")));
@@ -208,8 +211,7 @@ fn one(
         }
     }
     backing(view, &mut volume, folder, media, findings);
-    let device = matches!(volume.backing, Backing::Device { .. });
-    volume.thin = !device && !volume.read_only;
+    volume.thin = !volume.read_only;
     if let Some(thin) = flag("thin") {
         volume.thin = thin.is;
         if thin.is && volume.read_only {
@@ -258,7 +260,7 @@ fn backing(
         let what = format!("`create` is for files, and this volume has a `{}`", given[0]);
         findings.problems.push(view.finding_at("create", what, "leave it out"));
     }
-    let block_bytes = volume.block_bytes;
+    let block_bytes = volume.block_bytes.unwrap_or(512);
     let mut check_size = |value: &Value<u64>| {
         if let Err((what, right)) = fits(value.is, block_bytes) {
             findings.problems.push(value.finding(what, right));
@@ -324,7 +326,8 @@ fn look(path: &Path, wants_device: bool, volume: &Volume, create: bool) -> Resul
                 let right = "write read_only = true, or let its owner write (chmod u+w)";
                 return Err((format!("{shown} is write-protected, but the volume is writable"), right.into()));
             }
-            fits(metadata.len(), volume.block_bytes).map_err(|(what, right)| (format!("{shown}: {what}"), right))
+            fits(metadata.len(), volume.block_bytes.unwrap_or(512))
+                .map_err(|(what, right)| (format!("{shown}: {what}"), right))
         }
         _ => Err((format!("{shown} is neither a file nor a block device"), "name one".into())),
     }

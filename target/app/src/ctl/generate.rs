@@ -25,7 +25,20 @@ impl Man {
     pub(super) fn run(self) -> Result<(), Failure> {
         let failed = |error| Failure::problem(format!("{}: {error}", self.directory.display()));
         std::fs::create_dir_all(&self.directory).map_err(failed)?;
-        clap_mangen::generate_to(command(), &self.directory).map_err(failed)
+        let mut command = command();
+        command.build();
+        self.write(&command).map_err(failed)
+    }
+
+    /// The page of `command`, and those of the verbs below it.
+    fn write(&self, command: &clap::Command) -> std::io::Result<()> {
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            self.write(verb)?;
+        }
+        let man = clap_mangen::Man::new(command.clone());
+        let mut page = Vec::new();
+        man.render(&mut page)?;
+        std::fs::write(self.directory.join(man.get_filename()), sections(&String::from_utf8_lossy(&page)))
     }
 }
 
@@ -35,6 +48,27 @@ impl Completions {
         clap_complete::generate(self.shell, &mut command(), "mainstay", &mut script);
         say(&String::from_utf8_lossy(&script))
     }
+}
+
+/// What stands behind the options in `--help` (clap_mangen calls it EXTRA), as sections of their own whose lines stay as
+/// they are.
+fn sections(page: &str) -> String {
+    let mut out = String::new();
+    let mut extra = false;
+    for line in page.lines() {
+        let title = line.strip_suffix(':').filter(|title| extra && !title.starts_with(' '));
+        match (title, line) {
+            (None, ".SH EXTRA") => extra = true,
+            (Some(title), _) => out += &format!(".fi\n.SH {}\n.nf\n", title.to_uppercase()),
+            (None, line) => {
+                if extra && line.starts_with(".SH") {
+                    (extra, out) = (false, out + ".fi\n");
+                }
+                out += &format!("{line}\n");
+            }
+        }
+    }
+    out
 }
 
 /// The definitions without the generators themselves.

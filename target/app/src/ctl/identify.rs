@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, say};
 use crate::control::place;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use mainstay_edge::state::StateDir;
 use mainstay_edge::volume::{identify_keep, identify_new};
 use std::path::PathBuf;
@@ -13,13 +13,12 @@ use std::path::PathBuf;
 /// one identity lose data under multipath, so `serve` refuses a copied image until it is said what it shall be. Neither
 /// the volume nor the state directory may be in use meanwhile.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(group = ArgGroup::new("how").required(true).args(["new", "keep"]), after_help = "\
 Examples:
   cp disk.img clone.img && mainstay identify --new clone.img
       The copy becomes a disk of its own.
   mainstay identify --keep /restored/disk.img
       The restored file takes the place of the lost one.")]
-#[group(id = "how", required = true, multiple = false, args = ["new", "keep"])]
 pub struct Identify {
     /// Give it a new identity: initiators will see another disk
     #[arg(long)]
@@ -39,6 +38,9 @@ pub struct Identify {
 
 impl Identify {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if !self.path.exists() {
+            return Err(Failure::problem(format!("there is no {}", self.path.display())));
+        }
         let state = place::state(self.state_dir).map_err(Failure::problem)?;
         let state = StateDir::open(&state).map_err(Failure::problem)?;
         let done = if self.new { identify_new(&self.path, &state) } else { identify_keep(&self.path, &state) };

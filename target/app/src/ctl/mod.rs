@@ -64,38 +64,27 @@ Exit status:
   2  the command line was not understood"
 )]
 pub struct Cli {
-    /// What to do.
+    #[allow(missing_docs)]
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What to do.
+/// What to do; each says what it is where it is defined.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
 pub enum Verb {
-    /// Serve volumes, in the foreground
     Serve(serve::Serve),
-    /// Show what is served, and to whom
     Status(status::Status),
-    /// Print the commands that attach what is served
     Attach(attach::Attach),
-    /// Print logins, logouts, refusals and errors as they happen
     Events(events::Events),
-    /// End a session; its initiator may log in again
     Kick(kick::Kick),
-    /// Grow a volume while it is in use
     Resize(resize::Resize),
-    /// Trust a volume again after its storage failed to flush
     ClearPoison(clear_poison::ClearPoison),
-    /// Check a configuration file
     Check(check::Check),
-    /// Read about the configuration file
     Config(config::Config),
-    /// Settle who a volume is, where that is in doubt
     Identify(identify::Identify),
-    /// Write the manual pages into a directory
     #[command(hide = true)]
     Man(generate::Man),
-    /// Print the completions of a shell
     #[command(hide = true)]
     Completions(generate::Completions),
 }

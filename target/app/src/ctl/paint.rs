@@ -52,6 +52,15 @@ fn wanted() -> bool {
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Columns and rows of the terminal that standard output is, if it is one that can be painted over.
+pub fn screen() -> Option<(usize, usize)> {
+    if std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some((size.ws_col.into(), size.ws_row.into())).filter(|(columns, rows)| *columns > 0 && *rows > 0)
+}
+
 /// `text` without control characters: names and reasons may hold what a peer sent.
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -4,7 +4,7 @@ mod render;
 
 use super::Ask;
 use super::failure::{Failure, say, say_json};
-use super::paint::Paint;
+use super::paint::{self, Paint};
 use crate::control::words::{self, Call};
 use clap::Args;
 use std::time::Duration;
@@ -45,12 +45,17 @@ impl Status {
         let mut before: Option<words::Status> = None;
         loop {
             let status: words::Status = client.call(&Call::Status)?;
-            let text = render::text(&status, before.as_ref(), self.verbose, paint);
-            match self.watch {
-                None => return say(&text),
-                // To the top left, and away with what is below once the new text stands.
-                Some(_) if paint.0 => say(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))?,
-                Some(_) => say(&format!("{text}\n"))?,
+            let screen = paint::screen();
+            let columns_max = screen.map(|(columns, _)| columns);
+            let text = render::text(&status, before.as_ref(), self.verbose, paint, columns_max);
+            match (self.watch, screen) {
+                (None, _) => return say(&text),
+                // From the top left over what stood there; away with what is below. No more than fits, or it scrolls.
+                (Some(_), Some((_, rows))) => {
+                    let lines: Vec<&str> = text.lines().take(rows - 1).collect();
+                    say(&format!("\x1b[H{}\x1b[K\n\x1b[J", lines.join("\x1b[K\n")))?;
+                }
+                (Some(_), None) => say(&format!("{text}\n"))?,
             }
             before = Some(status);
             std::thread::sleep(Duration::from_secs(self.watch.unwrap_or(1)));

@@ -17,10 +17,10 @@ fn manual_pages_are_made_for_every_verb() {
     man.run().unwrap();
     for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let page = std::fs::read_to_string(directory.join(format!("mainstay-{}.1", verb.get_name()))).unwrap();
-        assert!(page.contains("Example"), "{}", verb.get_name());
+        assert!(page.contains(".SH EXAMPLE") && !page.contains("EXTRA"), "{}", verb.get_name());
     }
     let page = std::fs::read_to_string(directory.join("mainstay.1")).unwrap();
-    assert!(page.contains("Exit status") && page.contains("MAINSTAY_CONTROL"));
+    assert!(page.contains(".SH EXIT STATUS") && page.contains("MAINSTAY_CONTROL"));
 }
 
 #[test]
@@ -44,6 +44,8 @@ fn what_contradicts_is_refused() {
         "mainstay status --watch=5 -v --control c",
         "mainstay resize disk +1G",
         "mainstay events --follow",
+        "mainstay identify --new disk.img",
+        "mainstay identify --keep --state-dir d disk.img",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
@@ -56,6 +58,8 @@ fn what_contradicts_is_refused() {
         "mainstay serve --json --quiet",
         "mainstay status --watch=0",
         "mainstay kick one",
+        "mainstay identify disk.img",
+        "mainstay identify --new --keep disk.img",
         "mainstay resize disk",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

@@ -37,7 +37,6 @@ mod report_opcodes;
 mod request_sense;
 mod reserve;
 mod saved;
-
 mod sense;
 mod start_stop;
 mod table;
@@ -47,8 +46,10 @@ mod unit;
 mod unmap;
 mod write_same;
 
-pub use attention::Attention;
+#[cfg(test)]
+mod tests;
 
+pub use attention::Attention;
 pub use saved::{LogicalUnitV1, TaskV1, Unfit};
 pub use task::{Action, Cx, Task};
 pub use unit::{LogicalUnit, PortInfo};

@@ -8,10 +8,10 @@ mod tests;
 use super::failure::{Failure, say};
 use super::paint::{Paint, clean};
 use super::{Ask, size};
-use crate::control::words::{Call, Served, ServedVolume, Status, Target, VolumeKind};
+use crate::control::words::{Auth, Call, Served, ServedVolume, Status, Target, VolumeKind};
 use clap::Args;
 use reach::Reach;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// Print the commands that attach what is served
 ///
@@ -106,7 +106,7 @@ fn describe(volume: &ServedVolume) -> String {
 /// How to let other machines in, and what to think of before.
 fn opening(served: &Served) -> String {
     let local = served.portals.iter().all(|portal| portal.address.ip().is_loopback());
-    let open = served.targets.iter().any(|target| target.auth == crate::control::words::Auth::None);
+    let open = served.targets.iter().any(|target| target.auth == Auth::None);
     match (local, open) {
         (true, _) => "\nOnly this machine can reach that. To let others in, add `--iscsi 0.0.0.0:3260`; but then\n\
              whoever reaches the port can read and write the disks, unless a configuration file\n\
@@ -123,30 +123,50 @@ fn opening(served: &Served) -> String {
 
 /// The `ready` object of `serve --json`, on one line.
 pub fn ready_json(served: &Served) -> String {
-    let volumes: Vec<Value> = disks(served)
-        .iter()
-        .map(|disk| {
-            json!({
-                "name": disk.volume.name,
-                "kind": disk.volume.kind,
-                "path": disk.volume.path,
-                "portal": disk.reach.portal(),
-                "target": disk.target.name,
-                "lun": disk.lun,
-                "size": disk.volume.size,
-                "block_size": disk.volume.block_bytes,
-                "read_only": disk.volume.read_only,
-                "auth": disk.target.auth,
-                "url": disk.reach.url(&disk.target.name, disk.lun),
-            })
-        })
-        .collect();
-    json!({
-        "event": "ready",
-        "pid": served.pid,
-        "control": served.control,
-        "state_dir": served.state_dir,
-        "volumes": volumes,
-    })
-    .to_string()
+    let volume = |disk: &Disk<'_>| ReadyVolume {
+        name: disk.volume.name.clone(),
+        kind: disk.volume.kind,
+        path: disk.volume.path.as_ref().map(|path| path.display().to_string()),
+        portal: disk.reach.portal(),
+        target: disk.target.name.clone(),
+        lun: disk.lun,
+        size: disk.volume.size,
+        block_size: disk.volume.block_bytes,
+        read_only: disk.volume.read_only,
+        auth: disk.target.auth,
+        url: disk.reach.url(&disk.target.name, disk.lun),
+    };
+    let ready = Ready {
+        event: "ready",
+        pid: served.pid,
+        control: served.control.display().to_string(),
+        state_dir: served.state_dir.display().to_string(),
+        volumes: disks(served).iter().map(volume).collect(),
+    };
+    // Plain structs of strings and numbers always serialize.
+    serde_json::to_string(&ready).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Ready {
+    event: &'static str,
+    pid: u32,
+    control: String,
+    state_dir: String,
+    volumes: Vec<ReadyVolume>,
+}
+
+#[derive(Serialize)]
+struct ReadyVolume {
+    name: String,
+    kind: VolumeKind,
+    path: Option<String>,
+    portal: String,
+    target: String,
+    lun: u16,
+    size: u64,
+    block_size: u32,
+    read_only: bool,
+    auth: Auth,
+    url: String,
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::control::words::{Auth, Lun, Portal};
+use crate::control::words::{Lun, Portal};
+use serde_json::{Value, json};
 
 fn served(address: &str, auth: Auth) -> Served {
     let address = address.parse().unwrap();

@@ -7,14 +7,20 @@ use crate::ctl::{size, when};
 use Lean::{Left, Right};
 
 /// The whole text. With the status of a moment before, traffic is told per second.
-pub(super) fn text(status: &Status, before: Option<&Status>, verbose: bool, paint: Paint) -> String {
-    let mut parts = vec![head(status, paint), volumes(status, before, paint)];
+pub(super) fn text(
+    status: &Status,
+    before: Option<&Status>,
+    verbose: bool,
+    paint: Paint,
+    columns_max: Option<usize>,
+) -> String {
+    let mut parts = vec![head(status, paint), volumes(status, before, paint, columns_max)];
     if verbose {
         parts.extend(status.volumes.iter().map(|volume| volume_details(volume, paint)));
     }
-    parts.push(targets(status, paint));
-    parts.push(portals(status, paint));
-    parts.push(sessions(status, paint));
+    parts.push(targets(status, paint, columns_max));
+    parts.push(portals(status, paint, columns_max));
+    parts.push(sessions(status, paint, columns_max));
     if verbose {
         parts.extend(status.sessions.iter().map(|session| session_details(session, paint)));
     }
@@ -56,7 +62,7 @@ fn head(status: &Status, paint: Paint) -> String {
     out
 }
 
-fn volumes(status: &Status, before: Option<&Status>, paint: Paint) -> String {
+fn volumes(status: &Status, before: Option<&Status>, paint: Paint, columns_max: Option<usize>) -> String {
     if status.volumes.is_empty() {
         return "No volumes.\n".to_owned();
     }
@@ -78,7 +84,8 @@ fn volumes(status: &Status, before: Option<&Status>, paint: Paint) -> String {
         ("READ P50/P99", Right),
         ("WRITE P50/P99", Right),
         ("FLAGS", Left),
-    ]);
+    ])
+    .spare(&["KIND", "WRITE P50/P99", "READ P50/P99"]);
     for volume in &status.volumes {
         let io = &volume.io;
         let earlier = before.and_then(|before| before.volumes.iter().find(|earlier| earlier.name == volume.name));
@@ -102,7 +109,7 @@ fn volumes(status: &Status, before: Option<&Status>, paint: Paint) -> String {
             flags(volume),
         ]);
     }
-    table.render(paint)
+    table.render(paint, columns_max)
 }
 
 fn kind(kind: VolumeKind) -> &'static str {
@@ -117,7 +124,7 @@ fn kind(kind: VolumeKind) -> &'static str {
 fn pair(latency: &Latency) -> String {
     match latency.max {
         0 => "-".to_owned(),
-        _ => format!("{} / {}", size::micros(latency.p50), size::micros(latency.p99)),
+        _ => format!("{}/{}", size::micros(latency.p50), size::micros(latency.p99)).replace(' ', ""),
     }
 }
 
@@ -157,10 +164,10 @@ fn volume_details(volume: &Volume, paint: Paint) -> String {
         let cells = [latency.p50, latency.p99, latency.p999, latency.max].map(size::micros);
         table.row([name.to_owned()].into_iter().chain(cells));
     }
-    out + &table.render(Paint(false))
+    out + &table.render(Paint(false), None)
 }
 
-fn targets(status: &Status, paint: Paint) -> String {
+fn targets(status: &Status, paint: Paint, columns_max: Option<usize>) -> String {
     if status.targets.is_empty() {
         return "No targets.\n".to_owned();
     }
@@ -186,19 +193,19 @@ fn targets(status: &Status, paint: Paint) -> String {
             table.row([name, lun.lun.to_string(), lun.volume.clone(), auth, sessions]);
         }
     }
-    table.render(paint)
+    table.render(paint, columns_max)
 }
 
-fn portals(status: &Status, paint: Paint) -> String {
+fn portals(status: &Status, paint: Paint, columns_max: Option<usize>) -> String {
     let mut table = Table::new(&[("PORTAL", Left), ("TARGETS", Right), ("SESSIONS", Right), ("ADVERTISED AS", Left)]);
     for portal in &status.portals {
         let advertise = portal.advertise.clone().unwrap_or_default();
         table.row([portal.address.to_string(), portal.targets.to_string(), portal.sessions.to_string(), advertise]);
     }
-    table.render(paint)
+    table.render(paint, columns_max)
 }
 
-fn sessions(status: &Status, paint: Paint) -> String {
+fn sessions(status: &Status, paint: Paint, columns_max: Option<usize>) -> String {
     if status.sessions.is_empty() {
         return "Nobody is logged in (`mainstay attach` prints the commands that do).\n".to_owned();
     }
@@ -213,7 +220,8 @@ fn sessions(status: &Status, paint: Paint) -> String {
         ("READ", Right),
         ("WRITTEN", Right),
         ("STATE", Left),
-    ]);
+    ])
+    .spare(&["FOR", "COMMANDS"]);
     let now = status.daemon.started_ms + status.daemon.uptime_ms;
     for session in &status.sessions {
         let target = match &session.target {
@@ -233,7 +241,7 @@ fn sessions(status: &Status, paint: Paint) -> String {
             state(session.state).to_owned(),
         ]);
     }
-    table.render(paint)
+    table.render(paint, columns_max)
 }
 
 fn state(state: SessionState) -> &'static str {

@@ -77,8 +77,8 @@ state    /var/lib/mainstay
 control  /run/mainstay/control.sock
 memory   0 B in use and 1 MiB promised, of 256 MiB
 
-VOLUME  KIND   SIZE   READS   READ  WRITES  WRITTEN  ERRORS    READ P50/P99  WRITE P50/P99  FLAGS
-disk    file  1 GiB  1.23 M  5 GiB       0      0 B       0  85 us / 1.2 ms              -  cache, thin
+VOLUME  KIND   SIZE   READS   READ  WRITES  WRITTEN  ERRORS  READ P50/P99  WRITE P50/P99  FLAGS
+disk    file  1 GiB  1.23 M  5 GiB       0      0 B       0  85us/1.2ms              -  cache, thin
 
 TARGET                              LUN  VOLUME  CHAP  SESSIONS
 iqn.2026-11.internal.mainstay:disk    0  disk    yes          1
@@ -90,14 +90,14 @@ PORTAL          TARGETS  SESSIONS  ADVERTISED AS
 SESSION  INITIATOR                       TARGET  FROM              FOR  COMMANDS   READ  WRITTEN  STATE
       3  iqn.1993-08.org.debian:01:5e1b  ..:disk  192.0.2.7:51234  2 min     123 k  5 GiB      0 B  active
 ";
-    let text = text(&sample(), None, false, Paint(false));
+    let text = text(&sample(), None, false, Paint(false), None);
     let squeezed = |text: &str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     assert_eq!(squeezed(&text), squeezed(expected), "\n{text}");
 }
 
 #[test]
 fn details_name_every_key_that_was_negotiated() {
-    let text = text(&sample(), None, true, Paint(false));
+    let text = text(&sample(), None, true, Paint(false), None);
     let serde_json::Value::Object(keys) = serde_json::json!(Negotiated::default()) else { panic!("no object") };
     for key in keys.keys().map(|key| key.trim_start_matches("Initiator").trim_start_matches("Target")) {
         assert!(text.contains(key), "{key} is not in\n{text}");
@@ -112,7 +112,7 @@ fn the_second_look_tells_traffic_per_second() {
     after.daemon.uptime_ms += 2_000;
     after.volumes[0].io.reads += 30_000;
     after.volumes[0].io.read_bytes += 30_000 * 4096;
-    let text = text(&after, Some(&before), false, Paint(false));
+    let text = text(&after, Some(&before), false, Paint(false), None);
     assert!(text.contains("READS/S") && text.contains("15.0 k") && text.contains("58.6 MiB"), "{text}");
 }
 
@@ -129,7 +129,7 @@ fn what_is_wrong_is_said() {
         step: "security negotiation".into(),
         why: "wrong secret\x1b[2J".into(),
     });
-    let text = text(&status, None, false, Paint(false));
+    let text = text(&status, None, false, Paint(false), None);
     assert!(text.contains("failed to flush (1970-01-01 00:00:00Z, sync: EIO)"));
     assert!(text.contains("mainstay clear-poison disk") && text.contains("POISONED"));
     assert!(text.contains("(unnamed) from 192.0.2.9:4001\n    security negotiation: wrong secret\\u{1b}[2J\n"));
@@ -137,6 +137,6 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn an_empty_daemon_is_no_table_of_nothing() {
-    let text = text(&Status::default(), None, true, Paint(false));
+    let text = text(&Status::default(), None, true, Paint(false), None);
     assert!(text.contains("No volumes.") && text.contains("No targets.") && text.contains("Nobody is logged in"));
 }
