@@ -164,7 +164,12 @@ impl Connection {
         }
         match self.window.turn(cmd_sn) {
             Turn::Never => {}
-            Turn::Later => self.window.hold(cmd_sn, held),
+            Turn::Later => {
+                self.window.hold(cmd_sn, held);
+                if self.window.held_bytes() > TEXT_BYTES_MAX {
+                    self.fatal(&format!("sends more than {TEXT_BYTES_MAX} bytes of text and pings ahead"), "4.2.2.1");
+                }
+            }
             Turn::Now => {
                 self.window.advance(held.takes_slot());
                 self.deliver(cx, held);

@@ -44,6 +44,8 @@ use window::Window;
 
 /// A data segment at least this long, of what is still missing, is worth being read straight into place, in bytes.
 const SPACE_MIN: usize = 8 * 1024;
+/// Bytes of queued headers, texts and pings above which no input is wanted: what a peer makes us say without taking it.
+const RUN_HIGH: usize = 64 * 1024;
 /// Notices given about one connection; a hostile peer does not fill the log.
 const NOTICES_MAX: u32 = 32;
 /// Tags of aborted commands that are remembered, so that their late data is swallowed.
@@ -227,7 +229,9 @@ impl Connection {
 
     /// Whether reading should go on.
     pub fn wants_input(&self) -> bool {
-        matches!(self.info.phase, Phase::Login | Phase::FullFeature) && self.output.len() < self.limits.output_high
+        matches!(self.info.phase, Phase::Login | Phase::FullFeature)
+            && self.output.len() < self.limits.output_high
+            && self.output.run() < RUN_HIGH
     }
 
     /// The next event, in order.
@@ -283,6 +287,7 @@ impl Connection {
         }
         let serving = self.info.phase == Phase::FullFeature;
         match reason {
+            CloseReason::Kicked if serving && self.timers.until.is_some() => {}
             CloseReason::Kicked if serving => {
                 let seconds = self.limits.close_timeout.as_secs().clamp(1, u64::from(u16::MAX)) as u16;
                 self.announce(AsyncEvent::LogoutRequest, [0, 0, seconds]);

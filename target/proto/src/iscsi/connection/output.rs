@@ -50,6 +50,11 @@ impl Output {
         self.queued
     }
 
+    /// Of these, bytes that are not payload by reference.
+    pub fn run(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     /// Queue a PDU with `data` copied behind its header.
     pub fn push(&mut self, digests: Digests, bhs: &Bhs, data: &[u8]) {
         self.begin(digests, bhs);

@@ -191,6 +191,15 @@ impl Window {
         self.held[at] = Some(held);
     }
 
+    /// Bytes of text and ping data that wait for their turn.
+    pub fn held_bytes(&self) -> usize {
+        let bytes = |held: &Held| match held {
+            Held::Request { data, .. } => data.len(),
+            Held::Command(_) | Held::Plugged => 0,
+        };
+        self.held.iter().flatten().map(bytes).sum()
+    }
+
     /// The expected number was received; what has it may take a slot until it is answered.
     pub fn advance(&mut self, takes_slot: bool) {
         self.expected = self.expected.plus(1);

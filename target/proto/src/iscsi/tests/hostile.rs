@@ -134,7 +134,24 @@ fn output_that_nobody_takes_stops_the_input() {
             rig.call(|connection, cx| connection.receive(cx, &wire));
             sent += 1;
         }
-        assert_eq!(sent, (1 << 20) / 60_048 + 1);
+        assert_eq!(sent, 2);
+    });
+}
+
+#[test]
+fn text_and_pings_ahead_of_their_turn_are_bounded() {
+    both(|rig| {
+        rig.login("MaxRecvDataSegmentLength=65536");
+        rig.take_cmd_sn();
+        for n in 0..3 {
+            let cmd_sn = rig.take_cmd_sn();
+            let ttt = Ttt::RESERVED;
+            let pdu = NopOut { immediate: false, lun: LUN, itt: Itt(n), ttt, cmd_sn, exp_stat_sn: StatSn(0) };
+            assert!(!rig.is_closed());
+            rig.pdu(&pdu.emit(30_000), &pattern(30_000));
+        }
+        assert!(rig.is_closed(), "{:?}", rig.notices);
+        rig.noticed("ahead");
     });
 }
 

@@ -268,6 +268,8 @@ fn a_kicked_initiator_is_asked_first() {
         rig.login("");
         rig.call(|connection, _| connection.close(CloseReason::Kicked));
         rig.next();
+        rig.call(|connection, _| connection.close(CloseReason::Kicked));
+        rig.nothing();
         assert_eq!(logout(rig, LogoutReason::CloseSession, 0).result, LogoutResult::Closed);
         assert!(rig.is_closed());
     });
