@@ -42,7 +42,8 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     }
     let blocks = job.cdb.0[13];
     let extent = Extent { lba: job.cdb.u64(2), blocks: u64::from(blocks) }.on(&unit.geometry)?;
-    if blocks > unit.compare_max() {
+    // A byte cannot say 256: data-out for no blocks is a length that did not fit.
+    if blocks > unit.compare_max() || (blocks == 0 && job.out_bytes > 0) {
         return Err(Sense::invalid_cdb(13, 7).into());
     }
     let len = extent.bytes(job.block) as u32;

@@ -26,6 +26,7 @@ fn compare_and_write_alone() {
         assert_eq!(outcome.reply.sense[3..7], at.to_be_bytes());
         assert_eq!(rig.medium[9 * BLOCK..13 * BLOCK], new);
         rig.tell(&compare_and_write(9, 0), &[]).good();
+        assert_eq!(rig.tell(&compare_and_write(9, 0), &both).sense(), (5, 0x2400));
         assert_eq!(rig.tell(&compare_and_write(BLOCKS, 1), &both[..2 * BLOCK]).sense(), (5, 0x2100));
         assert_eq!(rig.tell(&compare_and_write(9, 1), &both).sense(), (5, 0x0e03));
         let far = Geometry { blocks: BLOCKS, block_bytes: 4096, physical_bytes: 4096 };
