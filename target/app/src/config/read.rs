@@ -8,9 +8,9 @@ use super::secret::quoted;
 use super::target::{Access, Auth};
 use super::view::{Finding, Findings, View};
 use super::{Config, name, portal, size, target, volume};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use toml::de::DeTable;
 
@@ -103,7 +103,14 @@ fn slurp(path: &Path) -> io::Result<(Vec<u8>, Option<u32>)> {
     }
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok((bytes, metadata.is_file().then(|| metadata.permissions().mode())))
+    Ok((bytes, metadata.is_file().then(|| others(&metadata))))
+}
+
+/// The permission bits of a file, without those of its group if that is ours: a daemon with a user of its own reads what
+/// root lets its group read.
+fn others(metadata: &Metadata) -> u32 {
+    let ours = metadata.gid() == rustix::process::getegid().as_raw() && metadata.gid() != 0;
+    metadata.mode() & if ours { !0o070 } else { !0 }
 }
 
 /// Problems of a text that is not TOML. What is not understood may hold a secret anywhere, so whatever stands in quotes

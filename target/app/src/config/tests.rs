@@ -292,6 +292,50 @@ fn serve_makes_a_configuration_of_paths() {
     assert_eq!(all.lines().count(), 3, "{all}");
 }
 
+/// The commented example that packages install.
+const EXAMPLE: &str = include_str!("../../../../systemd/mainstay.toml");
+
+#[test]
+fn the_example_is_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mainstay.toml");
+    let text = EXAMPLE.replace("/srv/mainstay", &folder.path().display().to_string());
+    fs::write(&file, &text).unwrap();
+    let (config, warnings) = Config::load(&file).unwrap();
+    assert_eq!((warnings.len(), config.targets.len(), config.volumes.len()), (0, 1, 1));
+    assert_eq!(config.limits, Limits::default());
+}
+
+#[test]
+fn the_example_shows_every_key_as_it_is() {
+    let setting = |line: &str| {
+        let line = line.trim_start_matches('#');
+        line.split_once(" = ").map_or("", |(key, _)| key).trim().to_owned()
+    };
+    let shown: BTreeSet<String> = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("# "))
+        .flat_map(|line| line.split([',', '{']))
+        .map(setting)
+        .collect();
+    let simple = |key: &&keys::Key| !matches!(key.kind, kind::Kind::One(_) | kind::Kind::Many(_));
+    for table in tables() {
+        for key in table.keys.iter().filter(simple) {
+            assert!(shown.contains(key.name), "{} {} is not shown", table.header, key.name);
+        }
+    }
+    // All switched on at once it contradicts itself, but every key is known and every value can be read.
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with("   {") => rest.to_owned(),
+        Some(rest) if !rest.starts_with(' ') => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = EXAMPLE.lines().map(on).collect();
+    let said = problems(&text.join("\n"), Path::new("no/such/folder"));
+    let counts = ["there is a `secret` already", "there is no folder", "REPLACE-ME: No such file", "error: "];
+    assert_eq!(counts.map(|sign| said.matches(sign).count()), [2, 1, 1, 4], "{said}");
+}
+
 #[test]
 fn near_words_are_found() {
     let words = ["read_only", "write_cache", "thin", "serial"];
