@@ -18,6 +18,9 @@ use mainstay_base::sam::{Lun, NexusId, TaskKey};
 use mainstay_base::time::Instant;
 use mainstay_base::unit::{Completion, Request, Ticket, VolumeId};
 use management::Management;
+#[cfg(test)]
+mod tests;
+
 pub use saved::Unreadable;
 use std::io::IoSlice;
 use task_set::{Entry, Phase, TaskSet, Want};
