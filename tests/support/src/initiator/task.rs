@@ -321,8 +321,9 @@ impl Session {
             let len = usize::from(u16::from_be_bytes([*a, *b]));
             outcome.sense = rest.get(..len).ok_or_else(|| Error::Odd(format!("sense length: {pdu:?}")))?.to_vec();
         }
-        // The number of Data-In PDUs, whatever R2Ts there were (RFC 7143 §11.4.8); 0 for a target failure.
-        let due = if pdu.bhs[2] == 0 { outcome.data_pdus } else { 0 };
+        // Data-In and R2T PDUs; 0 where there was no Data-In, and for a target failure (RFC 7143 §11.4.8).
+        let counted = outcome.data_pdus > 0 && pdu.bhs[2] == 0;
+        let due = if counted { outcome.data_pdus + outcome.r2ts } else { 0 };
         if pdu.u32(36) != due {
             return Err(Error::Odd(format!("ExpDataSN {} where {due} is due: {pdu:?}", pdu.u32(36))));
         }

@@ -83,7 +83,8 @@ impl Connection {
             itt,
             snack_tag: 0,
             counters,
-            exp_data_sn: task.data_sn + task.r2t_sn,
+            // R2Ts count only beside Data-In: without any it must be 0 (RFC 7143 §11.4.8).
+            exp_data_sn: if task.data_sn > 0 { task.data_sn + task.r2t_sn } else { 0 },
             bidirectional_read: Residual::None,
             residual,
         };

@@ -45,7 +45,7 @@ fn write_all(rig: &mut Rig, initial_r2t: bool, immediate_data: bool) {
     rig.quiet();
     rig.good(itt, 12288);
     let response = rig.expect_status(itt);
-    assert_eq!((response.status, response.exp_data_sn, response.residual), (0, sn, Residual::None));
+    assert_eq!((response.status, response.exp_data_sn, response.residual), (0, 0, Residual::None));
     rig.quiet();
 }
 
