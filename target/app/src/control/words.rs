@@ -523,6 +523,8 @@ pub struct Served {
     pub control: PathBuf,
     /// Where identities are remembered.
     pub state_dir: PathBuf,
+    /// The configuration file, if there is one.
+    pub config: Option<PathBuf>,
     /// Where we listen.
     pub portals: Vec<Portal>,
     /// What initiators log in to.
@@ -565,6 +567,7 @@ impl From<&Status> for Served {
             pid: status.daemon.pid,
             control: status.daemon.control.clone(),
             state_dir: status.daemon.state_dir.clone(),
+            config: status.daemon.config.clone(),
             portals: status.portals.clone(),
             targets: status.targets.clone(),
             volumes: status.volumes.iter().map(volume).collect(),

@@ -90,18 +90,30 @@ fn pump(world: &Shared, id: ControlId, stream: &UnixStream) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    while let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request() {
-        answer(world, &mut borrowed, id, request.ticket, request.call);
+    loop {
+        while let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request() {
+            answer(world, &mut borrowed, id, request.ticket, request.call);
+        }
+        // What goes out makes room for answers to lines that still wait, and nothing else would wake us for those.
+        if !send(&mut borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine, stream)? {
+            break;
+        }
     }
-    let machine = &mut borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine;
+    let machine = &borrowed.controls.get(&id).ok_or_else(gone)?.machine;
+    if machine.is_closed() { Err(gone()) } else { Ok(()) }
+}
+
+/// Send what can be sent; whether that was something, and all of it.
+fn send(machine: &mut Machine, stream: &UnixStream) -> io::Result<bool> {
+    let some = !machine.output().is_empty();
     while !machine.output().is_empty() {
         match stream.try_write(machine.output()) {
             Ok(n) => machine.sent(n),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     }
-    if machine.is_closed() { Err(gone()) } else { Ok(()) }
+    Ok(some)
 }
 
 fn answer(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, call: Call) {

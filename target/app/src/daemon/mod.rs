@@ -204,6 +204,7 @@ impl World {
             pid: std::process::id(),
             control: self.places.control.clone(),
             state_dir: self.places.state_dir.clone(),
+            config: self.places.config.clone(),
             portals: self.describe_portals(),
             targets: self.describe_targets(),
             volumes: (0..self.volumes.len()).map(volume).collect(),

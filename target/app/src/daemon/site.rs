@@ -8,6 +8,7 @@ use mainstay_base::unit::VolumeId;
 use mainstay_edge::volume::{Backing, Overrides, Spec};
 use mainstay_proto::iscsi::site::{Access, Acl, Auth, Portal, Site, Target};
 use mainstay_proto::nexus::Export;
+use std::path::Path;
 
 /// The targets and how they are reached, and what each of them shows.
 pub(super) fn site(config: &Config) -> (Site, Vec<Export>) {
@@ -84,14 +85,16 @@ pub(super) fn spec(volume: &config::Volume) -> Spec {
 
 /// What a person should know of where it is.
 pub(super) fn shown(volume: &config::Volume) -> BackingShown {
+    // Whoever reads it may be elsewhere.
+    let absolute = |path: &Path| Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     match &volume.backing {
         config::Backing::Memory { .. } => BackingShown { kind: VolumeKind::Memory, path: None, created: false },
         config::Backing::File { path, create } => {
             let created = create.is_some() && !path.exists();
-            BackingShown { kind: VolumeKind::File, path: Some(path.clone()), created }
+            BackingShown { kind: VolumeKind::File, path: absolute(path), created }
         }
         config::Backing::Device { path } => {
-            BackingShown { kind: VolumeKind::Device, path: Some(path.clone()), created: false }
+            BackingShown { kind: VolumeKind::Device, path: absolute(path), created: false }
         }
     }
 }

@@ -107,18 +107,23 @@ fn describe(volume: &ServedVolume) -> String {
 fn opening(served: &Served) -> String {
     let local = served.portals.iter().all(|portal| portal.address.ip().is_loopback());
     let open = served.targets.iter().any(|target| target.auth == Auth::None);
-    match (local, open) {
-        (true, _) => "\nOnly this machine can reach that. To let others in, add `--iscsi 0.0.0.0:3260`; but then\n\
-             whoever reaches the port can read and write the disks, unless a configuration file\n\
-             asks for CHAP secrets (`mainstay config reference`).\n"
-            .to_owned(),
-        (false, true) => {
-            "\nCaution: whoever reaches the port can read and write these disks. A configuration file can\n\
-             ask for CHAP secrets (`mainstay config reference`).\n"
-                .to_owned()
-        }
-        (false, false) => String::new(),
+    let mut out = String::new();
+    if local {
+        let port = served.portals.first().map_or(reach::PORT, |portal| portal.address.port());
+        let how = match served.config {
+            Some(_) => format!("`bind = \"0.0.0.0:{port}\"` in a [[portal]]"),
+            None => format!("`--iscsi 0.0.0.0:{port}`"),
+        };
+        out += &format!("\nOnly this machine can reach that. Others can with {how}.\n");
     }
+    if open {
+        let then = if local { "Then whoever" } else { "\nCaution: whoever" };
+        out += &format!(
+            "{then} reaches the port can read and write these disks, unless a configuration\n\
+             file asks for CHAP secrets (`mainstay config reference`).\n"
+        );
+    }
+    out
 }
 
 /// The `ready` object of `serve --json`, on one line.

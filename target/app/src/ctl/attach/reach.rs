@@ -12,7 +12,7 @@ pub(super) struct Reach {
 }
 
 /// Port 3260 is that of iSCSI (RFC 7143 §15).
-const PORT: u16 = 3260;
+pub(super) const PORT: u16 = 3260;
 
 impl Reach {
     /// How `target` is reached; the first of its portals.

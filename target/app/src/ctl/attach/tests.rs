@@ -18,6 +18,7 @@ fn served(address: &str, auth: Auth) -> Served {
         pid: 7,
         control: "/run/mainstay/control.sock".into(),
         state_dir: "/var/lib/mainstay".into(),
+        config: None,
         portals: vec![Portal { address, advertise: None, tag: 1, targets: 1, sessions: 0 }],
         targets: vec![Target {
             name,
@@ -43,7 +44,7 @@ fn the_banner_names_what_to_type() {
         "-drive file=iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0,format=raw,if=virtio",
         "  iscsi-ls -s iscsi://127.0.0.1:3260\n",
         "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
-        "--iscsi 0.0.0.0:3260",
+        "with `--iscsi 0.0.0.0:3260`",
         "/run/mainstay/control.sock",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
@@ -65,6 +66,17 @@ fn an_open_portal_gets_a_word_of_caution_unless_it_asks_for_secrets() {
     let mutual = serve_banner(&served("192.0.2.5:3260", Auth::MutualChap), Paint(false));
     assert!(mutual.contains("password_in -v TARGET_SECRET") && mutual.contains("MUTUALCHAP"));
     assert!(mutual.contains("?target_user=TARGET_USER&target_password=TARGET_SECRET'"));
+}
+
+#[test]
+fn the_hint_how_to_open_up_follows_what_was_asked() {
+    let mut served = served("127.0.0.1:13260", Auth::None);
+    assert!(serve_banner(&served, Paint(false)).contains("with `--iscsi 0.0.0.0:13260`"));
+    served.config = Some("/etc/mainstay.toml".into());
+    let text = serve_banner(&served, Paint(false));
+    assert!(text.contains("`bind = \"0.0.0.0:13260\"`") && !text.contains("--iscsi"));
+    served.targets[0].auth = Auth::Chap;
+    assert!(!serve_banner(&served, Paint(false)).contains("whoever"));
 }
 
 #[test]
