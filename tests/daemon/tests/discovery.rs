@@ -63,7 +63,7 @@ fn portals_have_tags_and_may_advertise_another_address() {
         lun = [{{ number = 0, volume = "second" }}]
         "#
     );
-    let daemon = Daemon::builder().config(&text).start();
+    let _daemon = Daemon::builder().config(&text).start();
     let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let names = ["everywhere", "two-only"].map(|name| format!("iqn.2026-11.internal.mainstay:{name}"));
     let name = |n: usize| names[n].clone();

@@ -34,6 +34,8 @@ use world::{BackingShown, Places, World};
 
 /// Threads that wait for disks.
 const POOL_THREADS_MAX: usize = 16;
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long sessions get to finish when the daemon is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -178,7 +180,7 @@ fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     Limits {
         login_timeout: limits.login_timeout,
-        ping_interval: limits.ping_interval,
+        ping_interval: if limits.ping_interval.is_zero() { NEVER } else { limits.ping_interval },
         ping_timeout: limits.ping_timeout,
         window_max: limits.window_max,
         ..Limits::default()

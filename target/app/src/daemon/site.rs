@@ -33,7 +33,8 @@ fn export(target: &config::Target) -> Export {
     let mut luns: Vec<(Lun, VolumeId)> =
         target.luns.iter().map(|lun| (Lun::from_number(lun.number), VolumeId(lun.volume as u32))).collect();
     luns.sort_unstable();
-    Export { luns }
+    let protected = target.luns.iter().filter(|lun| lun.read_only == Some(true));
+    Export { luns, read_only: protected.map(|lun| Lun::from_number(lun.number)).collect() }
 }
 
 fn access(access: &config::Access) -> Access {
@@ -96,5 +97,19 @@ pub(super) fn shown(volume: &config::Volume) -> BackingShown {
         config::Backing::Device { path } => {
             BackingShown { kind: VolumeKind::Device, path: absolute(path), created: false }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lun_can_be_read_only_where_the_volume_is_not() {
+        let mut config = Config::from_paths(&[], &config::ServeOptions::default()).unwrap();
+        assert!(site(&config).1[0].read_only.is_empty());
+        config.targets[0].luns[0].read_only = Some(true);
+        assert_eq!(site(&config).1[0].read_only, [Lun::from_number(0)]);
+        assert!(!spec(&config.volumes[0]).read_only);
     }
 }

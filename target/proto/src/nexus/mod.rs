@@ -35,9 +35,15 @@ const CHUNK_MAX: u32 = 256 * 1024;
 pub struct Export {
     /// Unit number and volume.
     pub luns: Vec<(Lun, VolumeId)>,
+    /// Those of them that its initiators may not write to, whatever others may.
+    pub read_only: Vec<Lun>,
 }
 
 impl Export {
+    fn protects(&self, lun: Lun) -> bool {
+        self.read_only.iter().any(|l| l.number() == lun.number())
+    }
+
     fn volume(&self, lun: Lun) -> Option<VolumeId> {
         let number = lun.number()?;
         self.luns.iter().find(|(l, _)| l.number() == Some(number)).map(|&(_, volume)| volume)
@@ -443,6 +449,7 @@ fn poll(entry: &mut Entry, cx: &mut Cx<'_>, nexus: NexusId, path: Option<&Path>)
         nexus,
         lun: entry.lun,
         unit: entry.volume.and_then(|v| cx.units.get_mut(v.0 as usize)),
+        read_only: cx.exports[path.target].protects(entry.lun),
         luns: &cx.exports[path.target].luns,
         port: &path.port,
         chunk_max: CHUNK_MAX,

@@ -32,6 +32,8 @@ pub struct Cx<'a> {
     pub lun: Lun,
     /// The unit there, if this nexus may see one.
     pub unit: Option<&'a mut LogicalUnit>,
+    /// This initiator may not write to it, whatever others may.
+    pub read_only: bool,
     /// All units this nexus may see.
     pub luns: &'a [(Lun, VolumeId)],
     /// The ports of this nexus.
@@ -329,6 +331,7 @@ fn reply(ending: &Ending, cx: &Cx<'_>) -> Reply {
 fn begin(job: &mut Job, cx: &mut Cx<'_>) -> Result<Option<State>, Ending> {
     let command = table::find(&job.cdb);
     let found = command.ok().filter(|c| cx.unit.as_deref().is_none_or(|unit| c.is_offered_by(unit)));
+    let read_only = cx.read_only;
     let Some(unit) = cx.unit.as_deref_mut() else {
         return match found {
             Some(command) if command.class == Class::Anywhere => run(job, cx, command),
@@ -358,7 +361,7 @@ fn begin(job: &mut Job, cx: &mut Cx<'_>) -> Result<Option<State>, Ending> {
         Medium::Started => unit.ready()?,
     }
     if command.class == Class::Write {
-        unit.writable()?;
+        unit.writable(read_only)?;
     }
     run(job, cx, command)
 }

@@ -189,9 +189,9 @@ impl LogicalUnit {
         if self.stopped { Err(Sense::STOPPED) } else { Ok(()) }
     }
 
-    /// The medium may be written.
-    pub(super) fn writable(&self) -> Result<(), Sense> {
-        if self.behaviour.read_only {
+    /// The medium may be written; `read_only`: not by this initiator.
+    pub(super) fn writable(&self, read_only: bool) -> Result<(), Sense> {
+        if self.behaviour.read_only || read_only {
             Err(Sense::WRITE_PROTECTED)
         } else if self.settings.software_protect {
             Err(Sense::SOFTWARE_PROTECTED)

@@ -104,12 +104,12 @@ impl Body {
             return false;
         }
         let end = self.trailer_len();
-        let rest = end - self.trailer_at;
+        let rest = end.saturating_sub(self.trailer_at);
         if let Some(tail) = bytes.split_off(..rest.min(bytes.len())) {
             self.trailer[self.trailer_at..][..tail.len()].copy_from_slice(tail);
             self.trailer_at += tail.len();
         }
-        self.trailer_at == end
+        self.trailer_at >= end
     }
 
     /// The rest of the data segment where it lies in payload.

@@ -203,7 +203,7 @@ impl Rig {
     }
 
     /// Take the output, in two bites.
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         loop {
             let mut slices = Vec::new();
             let connection = self.connection.as_ref().unwrap();

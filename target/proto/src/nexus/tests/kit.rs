@@ -71,6 +71,7 @@ impl World {
             site,
             exports: vec![Export {
                 luns: vec![(Lun::from_number(0), VolumeId(0)), (Lun::from_number(1), VolumeId(1))],
+                read_only: Vec::new(),
             }],
             arena,
             units: (0..2).map(|n| LogicalUnit::new(VolumeId(n), geometry, identity(n as u8), behaviour)).collect(),

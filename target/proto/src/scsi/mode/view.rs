@@ -14,7 +14,7 @@ pub fn sense6(cdb: &Cdb, cx: &mut Cx<'_>) -> Result<Vec<u8>, Sense> {
     let unit = cx.unit.as_deref().ok_or(Sense::NO_SUCH_UNIT)?;
     let pages = pages(cdb, unit)?;
     let blocks = if cdb.has(1, 0x08) { Vec::new() } else { descriptor(unit, false) };
-    let mut out = vec![0, 0, device_specific(unit), blocks.len() as u8];
+    let mut out = vec![0, 0, device_specific(unit, cx.read_only), blocks.len() as u8];
     out.extend(blocks);
     out.extend(pages);
     out[0] = (out.len() - 1) as u8;
@@ -27,7 +27,16 @@ pub fn sense10(cdb: &Cdb, cx: &mut Cx<'_>) -> Result<Vec<u8>, Sense> {
     let pages = pages(cdb, unit)?;
     let long = cdb.has(1, 0x10);
     let blocks = if cdb.has(1, 0x08) { Vec::new() } else { descriptor(unit, long) };
-    let mut out = vec![0, 0, 0, device_specific(unit), u8::from(long && !blocks.is_empty()), 0, 0, blocks.len() as u8];
+    let mut out = vec![
+        0,
+        0,
+        0,
+        device_specific(unit, cx.read_only),
+        u8::from(long && !blocks.is_empty()),
+        0,
+        0,
+        blocks.len() as u8,
+    ];
     out.extend(blocks);
     out.extend(pages);
     let len = (out.len() - 2) as u16;
@@ -57,8 +66,8 @@ fn pages(cdb: &Cdb, unit: &LogicalUnit) -> Result<Vec<u8>, Sense> {
 }
 
 /// WP and DPOFUA (SBC-3 §6.5.1).
-fn device_specific(unit: &LogicalUnit) -> u8 {
-    let protected = if unit.writable().is_err() { 0x80 } else { 0 };
+fn device_specific(unit: &LogicalUnit, read_only: bool) -> u8 {
+    let protected = if unit.writable(read_only).is_err() { 0x80 } else { 0 };
     protected | 0x10
 }
 

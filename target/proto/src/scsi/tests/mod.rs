@@ -43,6 +43,8 @@ struct Rig {
     port: PortInfo,
     luns: Vec<(Lun, VolumeId)>,
     lun: Lun,
+    /// The initiators may not write, whatever the unit allows.
+    read_only: bool,
     chunk: u32,
     medium: Vec<u8>,
     /// By block.
@@ -128,6 +130,7 @@ impl Rig {
             port,
             luns: vec![(Lun::from_number(0), VolumeId(0))],
             lun: Lun::from_number(0),
+            read_only: false,
             chunk: 16 << 10,
             medium: vec![0; BLOCKS as usize * BLOCK],
             mapped: vec![false; BLOCKS as usize],
@@ -190,6 +193,7 @@ impl Rig {
                 nexus: live.nexus,
                 lun: self.lun,
                 unit: self.unit.as_mut(),
+                read_only: self.read_only,
                 luns: &self.luns,
                 port: &self.port,
                 chunk_max: self.chunk,

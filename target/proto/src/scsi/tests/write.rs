@@ -262,6 +262,17 @@ fn a_protected_medium_is_not_written() {
         assert_eq!(rig.ask(&[0x1a, 8, 0x0a, 0, 4, 0]).good()[2], 0x90);
         assert!(!rig.transcript.iter().any(|line| line.contains("Flush")));
     });
+    // The unit is writable, but not for these initiators.
+    both(|rig| {
+        rig.read_only = true;
+        for cdb in writes {
+            assert_eq!(rig.tell(cdb, &[0; BLOCK]).sense(), (7, 0x2700), "{cdb:02x?}");
+        }
+        rig.ask(&cdb10(0x28, 0x08, 0, 1)).good();
+        assert_eq!(rig.ask(&[0x1a, 8, 0x0a, 0, 4, 0]).good()[2], 0x90);
+        rig.read_only = false;
+        rig.tell(&cdb10(0x2a, 0, 0, 1), &[0; BLOCK]).good();
+    });
     both(|rig| {
         let page = [0, 0, 0, 0, 0x0a, 0x0a, 0x20, 0x10, 0x08, 0, 0, 0, 0, 0, 0, 0];
         rig.tell(&[0x15, 0x10, 0, 0, 16, 0], &page).good();
