@@ -71,7 +71,7 @@ impl Error {
     pub fn no_volume<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
         let names: Vec<&str> = names.into_iter().collect();
         let known =
-            if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
+            if names.is_empty() { "there are none".to_owned() } else { format!("volumes: {}", names.join(", ")) };
         Error::new(Code::NoSuchVolume, format!("there is no volume {name:?}; {known}"))
             .with(serde_json::json!({ "volume": name, "volumes": names }))
     }

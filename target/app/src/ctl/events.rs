@@ -34,7 +34,7 @@ impl Events {
             match heard {
                 Heard::Event(value) => {
                     let event = serde_json::from_value::<Event>(value.clone()).ok();
-                    stopping = matches!(event, Some(Event { what: What::Stopping { .. }, .. }));
+                    stopping |= matches!(event, Some(Event { what: What::Stopping { .. }, .. }));
                     say(&match event {
                         Some(event) if !self.json && event.what != What::Unknown => event_line(&event, paint) + "\n",
                         // As it came; for people too when it is a newer daemon's.

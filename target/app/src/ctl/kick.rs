@@ -8,8 +8,8 @@ use clap::Args;
 
 /// End a session; its initiator may log in again
 ///
-/// The connection is closed after the commands it has open are aborted. Most initiators log in again by themselves: to
-/// keep one out, take it off the access list as well.
+/// The initiator is told, and its connection closed. Most initiators log in again by themselves: to keep one out, take it
+/// off the access list as well.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  mainstay status          shows the sessions and their numbers\n  mainstay kick 3")]
 pub struct Kick {

@@ -114,12 +114,13 @@ fn opening(served: &Served) -> String {
             Some(_) => format!("`bind = \"0.0.0.0:{port}\"` in a [[portal]]"),
             None => format!("`--iscsi 0.0.0.0:{port}`"),
         };
-        out += &format!("\nOnly this machine can reach that. Others can with {how}.\n");
+        out += &format!("\nOnly this machine can reach that; {how} lets others in.\n");
     }
     if open {
-        let then = if local { "Then whoever" } else { "\nCaution: whoever" };
+        let whoever =
+            if local { "Whoever reaches the port can then" } else { "\nCaution: whoever reaches the port can" };
         out += &format!(
-            "{then} reaches the port can read and write these disks, unless a configuration\n\
+            "{whoever} read and write these disks, unless a configuration\n\
              file asks for CHAP secrets (`mainstay config reference`).\n"
         );
     }

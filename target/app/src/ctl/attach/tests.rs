@@ -44,7 +44,7 @@ fn the_banner_names_what_to_type() {
         "-drive file=iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0,format=raw,if=virtio",
         "  iscsi-ls -s iscsi://127.0.0.1:3260\n",
         "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
-        "with `--iscsi 0.0.0.0:3260`",
+        "; `--iscsi 0.0.0.0:3260` lets others in",
         "/run/mainstay/control.sock",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
@@ -71,12 +71,12 @@ fn an_open_portal_gets_a_word_of_caution_unless_it_asks_for_secrets() {
 #[test]
 fn the_hint_how_to_open_up_follows_what_was_asked() {
     let mut served = served("127.0.0.1:13260", Auth::None);
-    assert!(serve_banner(&served, Paint(false)).contains("with `--iscsi 0.0.0.0:13260`"));
+    assert!(serve_banner(&served, Paint(false)).contains("`--iscsi 0.0.0.0:13260` lets"));
     served.config = Some("/etc/mainstay.toml".into());
     let text = serve_banner(&served, Paint(false));
     assert!(text.contains("`bind = \"0.0.0.0:13260\"`") && !text.contains("--iscsi"));
     served.targets[0].auth = Auth::Chap;
-    assert!(!serve_banner(&served, Paint(false)).contains("whoever"));
+    assert!(!serve_banner(&served, Paint(false)).contains("hoever"));
 }
 
 #[test]

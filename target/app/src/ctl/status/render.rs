@@ -217,8 +217,8 @@ fn sessions(status: &Status, paint: Paint, columns_max: Option<usize>) -> String
         ("FROM", Left),
         ("FOR", Right),
         ("COMMANDS", Right),
-        ("READ", Right),
-        ("WRITTEN", Right),
+        ("SENT", Right),
+        ("RECEIVED", Right),
         ("STATE", Left),
     ])
     .spare(&["FOR", "COMMANDS"]);

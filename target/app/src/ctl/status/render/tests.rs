@@ -87,7 +87,7 @@ iqn.2026-11.internal.mainstay:disk    0  disk    yes          1
 PORTAL          TARGETS  SESSIONS  ADVERTISED AS
 192.0.2.1:3260        1         1
 
-SESSION  INITIATOR                       TARGET  FROM              FOR  COMMANDS   READ  WRITTEN  STATE
+SESSION  INITIATOR                       TARGET  FROM              FOR  COMMANDS   SENT  RECEIVED  STATE
       3  iqn.1993-08.org.debian:01:5e1b  ..:disk  192.0.2.7:51234  2 min     123 k  5 GiB      0 B  active
 ";
     let text = text(&sample(), None, false, Paint(false), None);
