@@ -24,7 +24,7 @@ mod volume;
 pub use limits::{Limits, Log, LogFormat};
 pub use portal::Portal;
 pub use read::check;
-pub use reference::reference;
+pub use reference::{manual, reference};
 pub use remark::{Level, Problem, Remark, Warning};
 pub use serve::ServeOptions;
 pub use target::{Access, Acl, Auth, Chap, Lun, Target};

@@ -131,6 +131,11 @@ fn the_reference_names_every_key() {
             assert!(text.contains(&format!("| `{}` |", key.name)), "{}", key.name);
         }
     }
+    let page = manual();
+    for key in tables().iter().flat_map(|table| table.keys) {
+        assert!(page.contains(&format!(".TP\n\\fB{}\\fR = ", key.name)), "{}", key.name);
+    }
+    assert!(page.lines().all(|line| !line.starts_with('\'') && !line.contains('`')), "{page}");
     assert_eq!(text.matches("\n# ").count() + usize::from(text.starts_with("# ")), 1);
 }
 

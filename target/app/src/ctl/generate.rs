@@ -27,7 +27,8 @@ impl Man {
         std::fs::create_dir_all(&self.directory).map_err(failed)?;
         let mut command = command();
         command.build();
-        self.write(&command).map_err(failed)
+        self.write(&command).map_err(failed)?;
+        std::fs::write(self.directory.join("mainstay.toml.5"), crate::config::manual()).map_err(failed)
     }
 
     /// The page of `command`, and those of the verbs below it.
