@@ -3,7 +3,7 @@
 use mainstay_testkit::initiator::Login;
 use mainstay_testkit::process;
 
-use crate::target::Contender;
+use super::target::Contender;
 
 /// Bytes.
 #[derive(Clone, Copy, Debug)]

@@ -12,10 +12,10 @@ use mainstay_testkit::initiator::{Login, opcode, pdu};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::latency::Latency;
-use crate::pattern::{BLOCK, Ledger, Pattern, next};
-use crate::row::Row;
-use crate::target::Place;
+use super::latency::Latency;
+use super::pattern::{BLOCK, Ledger, Pattern, next};
+use super::row::Row;
+use super::target::Place;
 
 /// What a run has measured.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use mainstay_testkit::daemon::Daemon;
 use mainstay_testkit::tgt::Tgt;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::null::Null;
-use crate::pattern::Ledger;
-use crate::sys;
+use super::null::Null;
+use super::pattern::Ledger;
+use super::sys;
 
 /// Where a disk is.
 #[derive(Clone, Debug)]

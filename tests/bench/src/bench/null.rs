@@ -13,8 +13,8 @@ use std::time::Duration;
 use mainstay_testkit::initiator::{opcode, pdu};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
-use crate::pattern::Pattern;
-use crate::target::pin;
+use super::pattern::Pattern;
+use super::target::pin;
 
 /// The thread's handle.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::Measured;
-use crate::memory::Memory;
-use crate::row::Row;
+use super::client::Measured;
+use super::memory::Memory;
+use super::row::Row;
 
 /// One round of one row.
 #[derive(Clone, Debug)]
