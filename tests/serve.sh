@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Starts the daemon under test on loopback; read in by scripts that test it with real initiators.
 #
-# Sets WORK, a folder that goes with the script, and MAINSTAY, the binary (build/release/mainstay unless set).
+# Sets WORK, a folder that goes with the script. MAINSTAY_BIN names the binary, build/release/mainstay unless it is set.
 
 . tests/need.sh
-MAINSTAY=$(realpath -- "${MAINSTAY:-build/release/mainstay}")
+MAINSTAY=$(realpath -- "${MAINSTAY_BIN:-build/release/mainstay}")
 [[ -x $MAINSTAY ]] || { say "no $MAINSTAY: cargo build --release"; exit 1; }
 need jq jq
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/mainstay-test.XXXXXX")
