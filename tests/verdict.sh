@@ -15,16 +15,18 @@ failed() {
     ((FAILED += 1))
 }
 
-# expect NAME COMMAND...: passes when COMMAND's status is 0; refused: when it is another one.
-expect() {
-    local name=$1 out status; shift
-    out=$("$@" 2>&1); status=$?
-    if ((status == 0)); then passed "$name"; else failed "$name" "status $status of: $*" "$(tail -n 15 <<<"$out")"; fi
-    return "$status"
-}
-refused() {
-    local name=$1 out; shift
-    if out=$("$@" 2>&1); then failed "$name" "should have failed: $*" "$(tail -n 15 <<<"$out")"; else passed "$name"; fi
+# expect NAME COMMAND...: passes when COMMAND's status is 0; refused: when it is another one. The command runs in this shell.
+expect() { judge 0 "$@"; }
+refused() { judge 1 "$@"; }
+judge() {
+    local bad=$1 name=$2 out status; shift 2
+    out=$(mktemp)
+    "$@" >"$out" 2>&1; status=$?
+    if (((status != 0) == bad)); then passed "$name"
+    else failed "$name" "status $status of: $*" "$(tail -n 15 "$out")"; bad=2
+    fi
+    rm -f "$out"
+    ((bad != 2))
 }
 
 # tally: the closing line; status 1 when a test failed.

@@ -72,8 +72,12 @@ for name in DISK LARGE; do
         'write -P 0x44 2M 16M' 'read -P 0x11 0 4k' 'read -P 0x22 4k 60k' 'read -P 0x33 64k 1M' 'read -P 0x44 2M 16M'
     expect "$label: FUA and flush" io "$where" 'write -f -P 0x55 32M 256k' flush 'read -P 0x55 32M 256k'
     expect "$label: write zeroes" io "$where" 'write -P 0x66 40M 1M' 'write -z 40M 512k' 'read -P 0 40M 512k' 'read -P 0x66 41472k 512k'
-    expect "$label: write zeroes, unmapping" io "$where" 'write -z -u 41472k 512k' 'read -P 0 40M 1M'
-    expect "$label: discard" io "$where" 'write -P 0x77 48M 1M' 'discard 48M 1M' 'read -P 0 48M 1M'
+    expect "$label: write zeroes, unmapping" io "$where" 'write -z -u 41472k 512k'
+    expect "$label: discard" io "$where" 'write -P 0x77 48M 1M' 'discard 48M 1M'
+    # With blocks of 4096 bytes QEMU fails an assertion of its own (iscsi_co_block_status) before such a read reaches anyone.
+    if [[ $name == LARGE ]]; then skipped "$label: what was unmapped reads as zero" "QEMU cannot; libiscsi's suite looks"
+    else expect "$label: what was unmapped reads as zero" io "$where" 'read -P 0 40M 1M' 'read -P 0 48M 1M'
+    fi
     expect "$label: much at once" io "$where" 'aio_write -P 0x88 50M 1M' 'aio_write -P 0x89 51M 1M' 'aio_write -P 0x8a 52M 1M' \
         'aio_write -P 0x8b 53M 1M' aio_flush 'read -P 0x88 50M 1M' 'read -P 0x89 51M 1M' 'read -P 0x8a 52M 1M' 'read -P 0x8b 53M 1M'
     refused "$label: a wrong pattern is noticed" io "$where" 'read -P 0x12 0 4k'

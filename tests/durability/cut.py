@@ -31,7 +31,7 @@ BLOCK = 4096
 THREADS = 4
 LARGEST = 64            # blocks of one write
 BATCH = 6               # writes before a SYNCHRONIZE CACHE
-PAUSE = 0.4             # seconds between marks
+PAUSE = 0.8             # seconds between marks
 ACKNOWLEDGED, NEWEST = 0, 1
 
 

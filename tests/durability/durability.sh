@@ -72,7 +72,7 @@ run_workload() {
     detach
     daemon_stop KILL
     [[ $kind == device ]] || umount /mnt/store
-    dmsetup remove cut
+    dmsetup remove --retry cut
     losetup -d "$base_dev" "$log_dev"
 }
 
@@ -112,7 +112,7 @@ reset() {
     [[ -z $DAEMON ]] || daemon_stop KILL
     iscsiadm -m node -T "$target" --logout >/dev/null 2>&1
     umount /mnt/store 2>/dev/null
-    dmsetup remove cut 2>/dev/null
+    dmsetup remove --retry cut 2>/dev/null
     losetup -D
 }
 

@@ -9,15 +9,19 @@ CONTROL=/run/mainstay/control.sock STATE=/var/lib/mainstay DAEMON=''
 
 # daemon_start CONFIG: serves, and waits for the ready line. Its events go to /run/events, its log to /run/daemon.log.
 daemon_start() {
+    local before
     mkdir -p "${CONTROL%/*}"
-    : >/run/events
-    mainstay serve --json --config "$1" --state-dir "$STATE" --control "$CONTROL" >/run/events 2>>/run/daemon.log </dev/null &
+    : >>/run/events
+    before=$(starts)
+    mainstay serve --json --config "$1" --state-dir "$STATE" --control "$CONTROL" >>/run/events 2>>/run/daemon.log </dev/null &
     DAEMON=$!
-    lab_wait 30 grep -q '"event":"ready"' /run/events && return
+    lab_wait 30 started_since "$before" && return
     tail -n 20 /run/events /run/daemon.log
     tally
     exit 1
 }
+starts() { grep -c '"event":"ready"' /run/events; }
+started_since() { (($(starts) > $1)); }
 
 # daemon_stop [SIGNAL]: TERM unless said otherwise; then the daemon must end by itself with status 0.
 daemon_stop() {
