@@ -20,7 +20,7 @@ struct Fault {
 }
 
 impl Fault {
-    /// `inject` is as in strace(1), e.g. `pread64,preadv2:error=EIO`. None when strace is not to be had or may not attach.
+    /// On `disk.img` only. `inject` is as in strace(1), e.g. `pread64,preadv2:error=EIO`. None when strace is not to be had or may not attach.
     fn inject(daemon: &Daemon, inject: &str) -> Option<Fault> {
         let log = tempfile::NamedTempFile::new().unwrap();
         let calls = inject.split(':').next().unwrap();
@@ -28,6 +28,8 @@ impl Fault {
             .args(["-f", "-p", &daemon.pid().to_string(), "-e", &format!("trace={calls}")])
             .args(["-e", &format!("inject={inject}"), "-o"])
             .arg(log.path())
+            .arg("-P")
+            .arg(daemon.folder().path().join("disk.img"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
