@@ -43,6 +43,12 @@ struct Ledger {
     promised: usize,
     promised_used: usize,
     taken: usize,
+    /// How often something came back.
+    returns: u64,
+    /// No page from here on has been touched since it was last discarded.
+    high: usize,
+    /// Ends of the highest ranges taken in this period and in the one before.
+    recent: [usize; 2],
 }
 
 /// A handle on the arena; cheap to clone.
@@ -61,7 +67,16 @@ impl Arena {
     pub fn new(region: Arc<dyn Region>, budget: usize) -> Arena {
         let len = region.len() / GRANULE * GRANULE;
         let free = BTreeMap::from([(0, len)]);
-        let ledger = Ledger { free, budget: budget.min(len), promised: 0, promised_used: 0, taken: 0 };
+        let ledger = Ledger {
+            free,
+            budget: budget.min(len),
+            promised: 0,
+            promised_used: 0,
+            taken: 0,
+            returns: 0,
+            high: 0,
+            recent: [0; 2],
+        };
         Arena { region, ledger: Arc::new(Mutex::new(ledger)) }
     }
 
@@ -113,6 +128,7 @@ impl Arena {
             ledger.free.insert(offset + size, run - size);
         }
         *ledger.account(promised) += size;
+        ledger.touch(offset + size);
         drop(ledger);
         Some(Buf::new(self.clone(), Place { offset: offset as u64, len: len as u32, promised }))
     }
@@ -134,6 +150,7 @@ impl Arena {
             ledger.free.insert(end, start + run - end);
         }
         *ledger.account(place.promised) += size;
+        ledger.touch(end);
         drop(ledger);
         Ok(Buf::new(self.clone(), place))
     }
@@ -142,6 +159,8 @@ impl Arena {
         let (mut offset, mut size) = (place.offset as usize, rounded(place.len as usize));
         let mut ledger = self.lock();
         *ledger.account(place.promised) -= size;
+        ledger.returns += 1;
+        ledger.high = ledger.high.max(offset + size);
         if let Some((&before, &run)) = ledger.free.range(..offset).next_back()
             && before + run == offset
         {
@@ -177,6 +196,48 @@ impl Arena {
     pub fn unpromise(&self, bytes: usize) {
         let mut ledger = self.lock();
         ledger.promised = ledger.promised.saturating_sub(bytes);
+        ledger.returns += 1;
+    }
+
+    /// How often a buffer or a promise came back: who waits for memory need not try again before this has changed.
+    pub fn returns(&self) -> u64 {
+        self.lock().returns
+    }
+
+    /// A period of time has passed: pages that nothing has used in it or the one before may be given back by
+    /// [`Arena::trim`].
+    pub fn age(&self) {
+        let mut ledger = self.lock();
+        ledger.recent = [0, ledger.recent[0]];
+    }
+
+    /// Give pages of free ranges that were not used lately back to the system, from the top down, at most `bytes` of
+    /// them. False: there are no more.
+    pub fn trim(&self, bytes: usize) -> bool {
+        let mut ledger = self.lock();
+        let floor = ledger.recent[0].max(ledger.recent[1]);
+        let mut left = bytes;
+        while ledger.high > floor {
+            let Some((&start, &run)) = ledger.free.range(..ledger.high).next_back() else {
+                ledger.high = floor;
+                break;
+            };
+            // What lies above this run is in use, and raises the mark when it comes back.
+            let end = ledger.high.min(start + run);
+            if end <= floor {
+                ledger.high = floor;
+                break;
+            }
+            if left == 0 {
+                return true;
+            }
+            let from = start.max(floor).max(end.saturating_sub(left));
+            // The lock is held, so nobody takes it meanwhile.
+            self.region.discard(from, end - from);
+            left -= end - from;
+            ledger.high = from;
+        }
+        false
     }
 
     /// (budget, promised, in use), in bytes.
@@ -187,6 +248,11 @@ impl Arena {
 }
 
 impl Ledger {
+    fn touch(&mut self, end: usize) {
+        self.recent[0] = self.recent[0].max(end);
+        self.high = self.high.max(end);
+    }
+
     fn account(&mut self, promised: bool) -> &mut usize {
         if promised { &mut self.promised_used } else { &mut self.taken }
     }

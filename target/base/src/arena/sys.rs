@@ -15,6 +15,9 @@ pub unsafe trait Region: Send + Sync {
     fn base(&self) -> *mut u8;
     /// How many bytes.
     fn len(&self) -> usize;
+    /// Nobody needs the bytes of this range any more: its memory may be given back. They stay valid to read and write,
+    /// and are as before or zero. Both numbers are multiples of [`super::GRANULE`].
+    fn discard(&self, _offset: usize, _len: usize) {}
     /// No bytes at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -46,6 +49,26 @@ unsafe impl Region for HeapRegion {
 
 // SAFETY: bytes have no thread affinity; access is through disjoint `Buf`s only (I2 of the arena).
 unsafe impl Sync for HeapRegion {}
+
+/// Remembers what was discarded.
+#[cfg(test)]
+pub(super) struct Watched(pub HeapRegion, pub std::sync::Mutex<Vec<std::ops::Range<usize>>>);
+
+// SAFETY: the bytes are those of the region within.
+#[cfg(test)]
+unsafe impl Region for Watched {
+    fn base(&self) -> *mut u8 {
+        self.0.base()
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn discard(&self, offset: usize, len: usize) {
+        if let Ok(mut discarded) = self.1.lock() {
+            discarded.push(offset..offset + len);
+        }
+    }
+}
 
 /// A range of an arena, owned: nobody else has it until this is dropped.
 pub struct Buf {

@@ -1,6 +1,41 @@
 use super::*;
 
 #[test]
+fn pages_nobody_uses_are_given_back() {
+    const PAGE: usize = GRANULE;
+    let region = Arc::new(sys::Watched(HeapRegion::new(64 * PAGE), Mutex::default()));
+    let arena = Arena::new(region.clone(), 64 * PAGE);
+    let discarded = || std::mem::take(&mut *region.1.lock().unwrap());
+    let burst: Vec<_> = (0..10).map(|_| arena.alloc(PAGE).unwrap()).collect();
+    drop(burst);
+    arena.age();
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(discarded(), [], "used a moment ago");
+    // Little goes on, at the bottom, and one range above stays in use.
+    let held: Vec<_> = (0..6).map(|_| arena.alloc(PAGE).unwrap()).collect();
+    drop(arena.alloc(PAGE));
+    let mut held = held.into_iter();
+    let kept = held.nth(4);
+    drop(held);
+    arena.age();
+    arena.age();
+    assert!(arena.trim(3 * PAGE));
+    assert_eq!(discarded(), [7 * PAGE..10 * PAGE]);
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(discarded(), [5 * PAGE..7 * PAGE, 0..4 * PAGE]);
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(discarded(), []);
+    drop(kept);
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(discarded(), [0..5 * PAGE], "what came back is pages too");
+    // What was used lately stays.
+    drop((arena.alloc(PAGE), arena.alloc(2 * PAGE)));
+    arena.age();
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(discarded(), []);
+}
+
+#[test]
 fn ranges_are_disjoint_and_come_back() {
     let arena = Arena::heap(64 * 1024);
     let mut a = arena.alloc(5000).unwrap();

@@ -70,6 +70,15 @@ unsafe impl Region for SharedRegion {
     fn len(&self) -> usize {
         self.len
     }
+    /// A hole in shared memory reads as zeroes and is filled at the first touch. Elsewhere than on Linux there is no
+    /// such hole, and the pages stay.
+    #[cfg(target_os = "linux")]
+    fn discard(&self, offset: usize, len: usize) {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // A failure leaves the pages where they are, which is no harm.
+        let _ = fallocate(&self.descriptor, hole, offset as u64, len as u64);
+    }
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread; access goes through disjoint buffers of one arena.

@@ -27,3 +27,18 @@ fn the_memory_cannot_be_pulled_away() {
     let plain = tempfile::tempfile().unwrap();
     assert!(SharedRegion::from_descriptor(plain.into()).is_err(), "anyone could shrink a plain file");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_discarded_is_given_back() {
+    let region = Arc::new(SharedRegion::new("test", 1 << 20).unwrap());
+    let blocks = || rustix::fs::fstat(region.descriptor()).unwrap().st_blocks;
+    let arena = Arena::new(region.clone(), 256 << 10);
+    arena.alloc(256 << 10).unwrap().fill(1);
+    assert!(blocks() >= 512);
+    arena.age();
+    arena.age();
+    assert!(!arena.trim(usize::MAX));
+    assert_eq!(blocks(), 0);
+    assert!(arena.alloc(4096).unwrap().iter().all(|&byte| byte == 0));
+}
