@@ -6,6 +6,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Connections the kernel may hold for us.
@@ -66,14 +67,19 @@ pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) 
         if !machine.wants_input() {
             return Ok(Pumped::Dry);
         }
-        let placed = machine.payload_space().map_or(0, |space| space.len());
-        let read = match machine.payload_space() {
-            Some(space) => stream.try_read_vectored(&mut [IoSliceMut::new(space), IoSliceMut::new(scratch)]),
-            None => stream.try_read(scratch),
+        let spare = scratch.len();
+        let (placed, read) = match machine.payload_space() {
+            Some(space) => {
+                let placed = space.len();
+                let room = placed + spare;
+                (placed, read(stream, &mut [IoSliceMut::new(space), IoSliceMut::new(scratch)], room))
+            }
+            None => (0, read(stream, &mut [IoSliceMut::new(scratch)], spare)),
         };
         match read {
-            Ok(0) => return Ok(Pumped::End),
-            Ok(n) => {
+            Ok(None) => return Ok(Pumped::Dry),
+            Ok(Some(0)) => return Ok(Pumped::End),
+            Ok(Some(n)) => {
                 let in_place = n.min(placed);
                 if in_place > 0 {
                     machine.filled(in_place);
@@ -81,16 +87,31 @@ pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) 
                 if n > in_place {
                     machine.receive(&scratch[..n - in_place]);
                 }
-                if n < placed + scratch.len() {
+                if n < placed + spare {
                     return Ok(Pumped::Dry);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Pumped::Dry),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(Pumped::More)
+}
+
+/// Read up to `room` bytes; none: there is nothing now. A read that does not fill its room has emptied the socket, and
+/// the runtime is told so: else the next wait would end at once, for a read that finds nothing, and a peer that keeps
+/// sending little would never let the others have their turn.
+fn read(stream: &TcpStream, slices: &mut [IoSliceMut<'_>], room: usize) -> io::Result<Option<usize>> {
+    let mut some = None;
+    let outcome = stream.try_io(Interest::READABLE, || {
+        let n = rustix::io::readv(stream, slices)?;
+        some = Some(n);
+        if (1..room).contains(&n) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(some),
+    }
 }
 
 /// Send what the machine has until it has no more (true) or the socket takes no more (false).
