@@ -34,15 +34,16 @@ impl Nexus {
         match request.function {
             Tmf::AbortTask => {
                 let (referenced, lun) = (request.referenced, request.lun);
-                if self.tasks.find_mut(referenced).is_none_or(|(_, entry)| entry.lun != lun) {
+                let meant = |entry: &Entry| entry.itt == referenced && entry.lun == lun;
+                if !self.tasks.iter().any(|(_, entry)| meant(entry)) {
                     return self.answer(cx, itt, request.if_unknown);
                 }
-                let serials = self.abort_where(cx, |entry| entry.itt == referenced);
+                let serials = self.end_where(cx, meant);
                 self.wait(cx, Management { itt, serials, others: Vec::new(), then_close: false });
             }
             // Task sets are per I_T nexus (TST = 001b), so clearing one is aborting our own.
             Tmf::AbortTaskSet | Tmf::ClearTaskSet => {
-                let serials = self.abort_where(cx, |entry| entry.lun == request.lun);
+                let serials = self.end_where(cx, |entry| entry.lun == request.lun);
                 self.wait(cx, Management { itt, serials, others: Vec::new(), then_close: false });
             }
             Tmf::LogicalUnitReset => self.reset(cx, itt, volume.into_iter().collect(), false),
@@ -68,12 +69,7 @@ impl Nexus {
                 unit.reset();
             }
         }
-        let mut serials = self.abort_where(cx, |entry| entry.volume.is_some_and(|v| volumes.contains(&v)));
-        // Tasks that an earlier function ended and that are still at a store belong to this one too.
-        let older = self.tasks.iter().filter(|(_, e)| e.phase == Phase::Aborting).map(|(_, e)| e.serial);
-        serials.extend(older);
-        serials.sort_unstable();
-        serials.dedup();
+        let serials = self.end_where(cx, |entry| entry.volume.is_some_and(|v| volumes.contains(&v)));
         // The world answers this effect with `others_busy`, before it calls anything else of this nexus.
         self.management.push(Management { itt, serials, others: vec![self.id], then_close });
         cx.effects.push(Effect::Reset { volumes, itt });
@@ -98,6 +94,17 @@ impl Nexus {
         }
         self.answer_dry(cx);
         self.settle(cx);
+    }
+
+    /// As [`Nexus::abort_where`]; tasks that something else ended and that are still at a store are waited for too, so
+    /// that a function that is repeated promises no less than the first.
+    fn end_where(&mut self, cx: &mut Cx<'_>, condition: impl Fn(&Entry) -> bool) -> Vec<u32> {
+        self.abort_where(cx, &condition);
+        let leaving = |entry: &&Entry| entry.phase == Phase::Aborting && condition(entry);
+        let mut serials: Vec<u32> =
+            self.tasks.iter().map(|(_, entry)| entry).filter(leaving).map(|e| e.serial).collect();
+        serials.sort_unstable();
+        serials
     }
 
     /// End every task that `condition` picks, without an answer. Gives the serials of those still at a store.

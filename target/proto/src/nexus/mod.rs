@@ -372,7 +372,7 @@ impl Nexus {
         loop {
             let Some(entry) = self.tasks.at(index) else { return };
             if entry.phase == Phase::Enabled && self.connection.output_bytes() > OUTPUT_HIGH {
-                entry.want = Want::Output;
+                self.tasks.wait_for(index, Want::Output);
                 return;
             }
             let action = poll(entry, cx, self.id, self.path.as_ref());
@@ -388,15 +388,15 @@ impl Nexus {
                 }
                 Action::Send { offset, data, range } => self.connection.send(entry.itt, offset, data, range),
                 Action::Wait => {
-                    entry.want = Want::Input;
+                    self.tasks.wait_for(index, Want::Input);
                     return;
                 }
                 Action::WaitMemory => {
-                    entry.want = Want::Memory;
+                    self.tasks.wait_for(index, Want::Memory);
                     return;
                 }
                 Action::WaitRange => {
-                    entry.want = Want::Range;
+                    self.tasks.wait_for(index, Want::Range);
                     return;
                 }
                 Action::Done(reply) => {
@@ -425,10 +425,8 @@ impl Nexus {
 
     fn resume(&mut self, cx: &mut Cx<'_>, want: Want) {
         for index in self.tasks.waiting_for(want) {
-            if let Some(entry) = self.tasks.at(index) {
-                entry.want = Want::Input;
-                self.run(cx, index);
-            }
+            self.tasks.wait_for(index, Want::Input);
+            self.run(cx, index);
         }
         self.settle(cx);
     }

@@ -56,6 +56,17 @@ pub(super) struct TaskSet {
     /// Tasks that are not simple: while there are none, there is no order to keep.
     unusual: usize,
     dormant: usize,
+    /// How many wait for the output, for memory and for a range: asked after every event, so counted.
+    scarce: [u16; 3],
+}
+
+fn scarce(want: Want) -> Option<usize> {
+    match want {
+        Want::Input => None,
+        Want::Output => Some(0),
+        Want::Memory => Some(1),
+        Want::Range => Some(2),
+    }
 }
 
 impl TaskSet {
@@ -63,7 +74,11 @@ impl TaskSet {
         let free = (0..slots.len()).rev().filter(|&i| slots[i].is_none()).map(|i| i as u16).collect();
         let unusual = slots.iter().flatten().filter(|e| e.attribute != TaskAttribute::Simple).count();
         let dormant = slots.iter().flatten().filter(|e| e.phase == Phase::Dormant).count();
-        TaskSet { slots, serial_next, free, unusual, dormant }
+        let mut set = TaskSet { slots, serial_next, free, unusual, dormant, scarce: [0; 3] };
+        for at in set.slots.iter().flatten().filter_map(|entry| scarce(entry.want)) {
+            set.scarce[at] += 1;
+        }
+        set
     }
 
     pub fn len(&self) -> usize {
@@ -113,6 +128,9 @@ impl TaskSet {
         let entry = self.slots.get_mut(usize::from(index))?.take()?;
         self.unusual -= usize::from(entry.attribute != TaskAttribute::Simple);
         self.dormant -= usize::from(entry.phase == Phase::Dormant);
+        if let Some(at) = scarce(entry.want) {
+            self.scarce[at] -= 1;
+        }
         self.free.push(index);
         if self.is_empty() && self.slots.len() > SLOTS_KEPT {
             self.slots = Vec::new();
@@ -135,11 +153,27 @@ impl TaskSet {
         Some((index as u16, self.slots[index].as_mut()?))
     }
 
+    /// Whether any task waits for something scarce.
     pub fn any(&self, want: Want) -> bool {
-        self.iter().any(|(_, entry)| entry.want == want)
+        scarce(want).is_some_and(|at| self.scarce[at] > 0)
+    }
+
+    /// A task waits for `want` from now on.
+    pub fn wait_for(&mut self, index: u16, want: Want) {
+        let Some(entry) = self.at(index) else { return };
+        let was = std::mem::replace(&mut entry.want, want);
+        if let Some(at) = scarce(was) {
+            self.scarce[at] -= 1;
+        }
+        if let Some(at) = scarce(want) {
+            self.scarce[at] += 1;
+        }
     }
 
     pub fn waiting_for(&self, want: Want) -> Vec<u16> {
+        if !self.any(want) {
+            return Vec::new();
+        }
         let mut waiting: Vec<_> = self.iter().filter(|(_, e)| e.want == want).map(|(i, e)| (e.serial, i)).collect();
         waiting.sort_by_key(|&(serial, _)| self.serial_next.wrapping_sub(serial));
         waiting.reverse();
@@ -174,8 +208,8 @@ impl TaskSet {
     /// The task ends early. True: it has nothing at the stores.
     pub fn abort(&mut self, index: u16) -> bool {
         self.enter(index, Phase::Aborting);
+        self.wait_for(index, Want::Input);
         let Some(entry) = self.at(index) else { return true };
-        entry.want = Want::Input;
         entry.task.abort();
         entry.task.is_dry()
     }

@@ -57,6 +57,24 @@ fn abort_task_is_answered_when_the_store_has_let_go() {
 }
 
 #[test]
+fn an_abort_that_is_repeated_waits_as_the_first_does() {
+    both(|world| {
+        let mut host = Host::login(world, 1, "");
+        world.prompt = false;
+        let running = write(&mut host, world, Attribute::Simple, 0, 1);
+        let aborts = [
+            host.manage(world, 1, 0, running),
+            host.manage(world, 1, 0, running),
+            host.manage(world, 2, 0, Itt::RESERVED),
+        ];
+        assert_eq!(tmf_answers(&world.take(host.index)), [], "the write is still at the store");
+        world.answer_and_settle(1);
+        let complete = aborts.map(|itt| (itt.0, TmfResponse::Complete));
+        assert_eq!(tmf_answers(&world.take(host.index)), complete);
+    });
+}
+
+#[test]
 fn abort_task_set_ends_dormant_tasks_too_and_only_those_of_the_unit() {
     both(|world| {
         let mut host = Host::login(world, 1, "");
