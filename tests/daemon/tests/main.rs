@@ -14,6 +14,7 @@ mod fragments;
 mod geometry;
 mod life;
 mod medium;
+mod negotiation;
 mod promise;
 mod residual;
 mod session;

@@ -353,3 +353,54 @@ fn files_that_are_no_disks() {
     refused(Daemon::builder().folder(&folder).arg("no/such/folder/disk.img"), &["no/such/folder"]);
     assert_eq!(std::fs::read(folder.path().join("ragged.img")).unwrap(), vec![1; 1000]);
 }
+
+/// A loop device over a file; detached when it goes.
+struct Loop(String);
+
+impl Loop {
+    fn attach(file: &Path) -> Option<Loop> {
+        let output = Program::new("losetup").args(["--find", "--show"]).arg(file).output().ok()?;
+        let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !name.is_empty()).then_some(Loop(name))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Program::new("losetup").arg("-d").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_block_device() {
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let file = folder.path().join("backing");
+    std::fs::File::create(&file).unwrap().set_len(16 << 20).unwrap();
+    let Some(device) = Loop::attach(&file) else { return skip("loop devices need root") };
+    let daemon = Daemon::builder().folder(&folder).arg(&device.0).start();
+    assert_eq!(daemon.volume().size, 16 << 20);
+    let mut session = daemon.session();
+    assert_works(&mut session, 0);
+    let payload = bytes(65536, 1);
+    let durable = Command::new(0, &cdb::write10(64, 128, true)).writes(&payload);
+    session.run(&durable).unwrap().good().unwrap();
+    session.synchronize_cache(0).unwrap().good().unwrap();
+    let identity = serial(&mut session);
+    refused(Daemon::builder().arg(&device.0), &[&device.0]);
+    drop((session, daemon));
+    assert!(std::fs::read(&file).unwrap()[64 * 512..][..65536] == payload);
+    let daemon = Daemon::builder().folder(&folder).arg(&device.0).start();
+    assert_eq!(serial(&mut daemon.session()), identity);
+    drop(daemon);
+    // Formatted and mounted: it belongs to somebody.
+    let made = Program::new("mkfs.ext4").args(["-q", "-F", &device.0]).output();
+    let mount = tempfile::tempdir().unwrap();
+    if made.is_ok_and(|output| output.status.success())
+        && Program::new("mount").arg(&device.0).arg(mount.path()).status().is_ok_and(|status| status.success())
+    {
+        let why = Daemon::builder().folder(&folder).arg(&device.0).try_start().map(|_| ());
+        let _ = Program::new("umount").arg(mount.path()).status();
+        let why = why.expect_err("a mounted device");
+        assert!(why.contains(&device.0), "{why}");
+    }
+}
