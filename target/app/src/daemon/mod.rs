@@ -32,6 +32,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use world::{BackingShown, Places, World};
 
+/// Payload memory set aside for each connection, in bytes: with it short commands go on, whatever others hoard.
+const OWN: usize = 8 * 1024;
 /// Threads that wait for disks.
 const POOL_THREADS_MAX: usize = 16;
 /// Longer than anybody waits.
@@ -117,7 +119,8 @@ async fn serve(
     let pool = Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one()));
     let places = Places { state_dir, control: control_path.to_owned(), config: config.file.clone() };
     let sessions = sessions::Sessions::new(config.limits.sessions_max);
-    let arena = Arena::new(Arc::new(region), memory);
+    let accounts = config.limits.sessions_max + config.limits.logins_max;
+    let arena = Arena::new(Arc::new(region), memory).with_accounts(OWN, accounts);
     let world = World::new(site, exports, units, volumes, arena, pool, sessions, console, places);
     let world = Rc::new(RefCell::new(world));
     let limits = limits(&config);

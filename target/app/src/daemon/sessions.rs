@@ -9,6 +9,13 @@ use std::collections::HashMap;
 /// Initiator name, ISID, index of the target.
 type Name = (String, Isid, usize);
 
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    nexus: NexusId,
+    tsih: u16,
+    cid: u16,
+}
+
 /// What becomes of a candidate.
 #[derive(Debug)]
 pub(super) enum Admission {
@@ -20,7 +27,7 @@ pub(super) enum Admission {
 
 #[derive(Debug)]
 pub(super) struct Sessions {
-    by_name: HashMap<Name, (NexusId, u16)>,
+    by_name: HashMap<Name, Entry>,
     names: HashMap<NexusId, Name>,
     waiting: Vec<(NexusId, Candidate, NexusId)>,
     tsih_last: u16,
@@ -39,10 +46,15 @@ impl Sessions {
         };
         let name = (candidate.initiator.clone(), candidate.isid, target);
         match self.by_name.get(&name) {
-            Some(&(_, tsih)) if candidate.tsih != 0 && candidate.tsih != tsih => {
+            Some(entry) if candidate.tsih != 0 && candidate.tsih != entry.tsih => {
                 Admission::Now(Err(unknown(candidate.tsih)))
             }
-            Some(&(old, _)) => {
+            // It would be a second connection of the session (RFC 7143 §6.3.4).
+            Some(entry) if candidate.tsih != 0 && candidate.cid != entry.cid => {
+                let reason = "a session has one connection here (MaxConnections=1), and this would be its second";
+                Admission::Now(Err(Refusal::new(LoginStatus::TooManyConnections, reason)))
+            }
+            Some(&Entry { nexus: old, .. }) => {
                 self.waiting.push((id, candidate, old));
                 Admission::After(old)
             }
@@ -50,7 +62,7 @@ impl Sessions {
             None if self.by_name.len() >= self.sessions_max => Admission::Now(Err(full(self.sessions_max))),
             None => {
                 let tsih = self.tsih();
-                self.by_name.insert(name.clone(), (id, tsih));
+                self.by_name.insert(name.clone(), Entry { nexus: id, tsih, cid: candidate.cid });
                 self.names.insert(id, name);
                 Admission::Now(Ok(tsih))
             }
@@ -74,7 +86,7 @@ impl Sessions {
     fn tsih(&mut self) -> u16 {
         loop {
             self.tsih_last = self.tsih_last.checked_add(1).unwrap_or(1);
-            if !self.by_name.values().any(|&(_, tsih)| tsih == self.tsih_last) {
+            if !self.by_name.values().any(|entry| entry.tsih == self.tsih_last) {
                 return self.tsih_last;
             }
         }

@@ -82,6 +82,8 @@ pub(super) struct Places {
 
 pub(super) struct Connection {
     pub nexus: Nexus,
+    /// Its account of the payload memory.
+    arena: Arena,
     pub since_ms: u64,
     pub stream: Rc<TcpStream>,
     /// Wakes the connection's task: its interest changed, or it is over.
@@ -173,6 +175,7 @@ impl World {
         let changed = Rc::new(Notify::new());
         let connection = Connection {
             nexus: Nexus::new(id, setup),
+            arena: self.arena.account(),
             since_ms: unix_ms(),
             stream: stream.clone(),
             changed: changed.clone(),
@@ -295,7 +298,7 @@ impl World {
         let cx = nexus::Cx {
             now: clock::now(),
             site: &self.site,
-            arena: &self.arena,
+            arena: &connection.arena,
             exports: &self.exports,
             units: &mut self.units,
             effects: &mut self.effects,

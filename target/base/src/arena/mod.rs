@@ -5,11 +5,13 @@
 //! unasked (the command window), and what we take ourselves (reads, solicited writes).
 //!
 //! I1 `promised + taken <= budget`. I2 live `Buf`s never overlap. I3 the region is larger than the budget
-//! ([`SLACK`] times), so that fragmentation does not break a promise.
+//! ([`SLACK`] times), so that fragmentation does not break a promise. I4 Through an account of its own
+//! ([`Arena::account`]) nobody takes more than a share of what is still free: hoarders leave something for the next.
 
 pub mod sys;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use sys::{Buf, HeapRegion, Region};
@@ -42,6 +44,7 @@ struct Ledger {
     budget: usize,
     promised: usize,
     promised_used: usize,
+    /// Taken of the rest of the budget, or set aside for an account.
     taken: usize,
     /// How often something came back.
     returns: u64,
@@ -49,6 +52,11 @@ struct Ledger {
     high: usize,
     /// Ends of the highest ranges taken in this period and in the one before.
     recent: [usize; 2],
+    /// In buffers that live.
+    in_use: usize,
+    /// What an account has for itself, and what waits for accounts to come (part of `taken`).
+    own: usize,
+    set_aside: usize,
 }
 
 /// A handle on the arena; cheap to clone.
@@ -56,7 +64,33 @@ struct Ledger {
 pub struct Arena {
     region: Arc<dyn Region>,
     ledger: Arc<Mutex<Ledger>>,
+    /// Whose allocations these are, when they are counted for somebody. Locked only while the ledger is.
+    account: Option<Arc<Account>>,
 }
+
+/// What one party may take, and has.
+struct Account {
+    ledger: Arc<Mutex<Ledger>>,
+    /// Set aside for it alone.
+    own: usize,
+    taken: AtomicUsize,
+}
+
+impl Account {
+    /// What it takes of the common part when it has `taken` in all.
+    fn common(&self, taken: usize) -> usize {
+        taken.saturating_sub(self.own)
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).set_aside += self.own;
+    }
+}
+
+/// An account gets at most this part of what is free in common.
+const SHARE: usize = 8;
 
 fn rounded(len: usize) -> usize {
     len.max(1).div_ceil(GRANULE) * GRANULE
@@ -67,17 +101,93 @@ impl Arena {
     pub fn new(region: Arc<dyn Region>, budget: usize) -> Arena {
         let len = region.len() / GRANULE * GRANULE;
         let free = BTreeMap::from([(0, len)]);
+        let budget = budget.min(len);
         let ledger = Ledger {
             free,
-            budget: budget.min(len),
+            budget,
             promised: 0,
             promised_used: 0,
             taken: 0,
             returns: 0,
             high: 0,
             recent: [0; 2],
+            in_use: 0,
+            own: 0,
+            set_aside: 0,
         };
-        Arena { region, ledger: Arc::new(Mutex::new(ledger)) }
+        Arena { region, ledger: Arc::new(Mutex::new(ledger)), account: None }
+    }
+
+    /// Set `own` bytes aside for each of `count` accounts to come, a quarter of the budget at most.
+    pub fn with_accounts(self, own: usize, count: usize) -> Arena {
+        let mut ledger = self.lock();
+        ledger.own = rounded(own);
+        ledger.set_aside = ledger.own * count.min(ledger.budget / 4 / ledger.own);
+        ledger.taken += ledger.set_aside;
+        drop(ledger);
+        self
+    }
+
+    /// A handle with an account of its own: some bytes are set aside for it alone (see [`Arena::with_accounts`]; none when
+    /// there are more accounts than that), and beyond those it never takes more than one [`SHARE`]th of what is free.
+    /// However many hoard, everybody goes on with what is their own.
+    pub fn account(&self) -> Arena {
+        let mut ledger = self.lock();
+        let own = ledger.own.min(ledger.set_aside);
+        ledger.set_aside -= own;
+        drop(ledger);
+        let account = Account { ledger: self.ledger.clone(), own, taken: AtomicUsize::new(0) };
+        Arena { account: Some(Arc::new(account)), ..self.clone() }
+    }
+
+    /// How long a buffer [`Arena::alloc`] would give now, in whole granules and at least one: what is worth asking for.
+    pub fn room(&self) -> usize {
+        let ledger = self.lock();
+        let free = ledger.free_bytes();
+        let room = self.account.as_ref().map_or(free, |account| {
+            let taken = account.taken.load(Ordering::Relaxed);
+            account.own.saturating_sub(taken) + (free / SHARE).saturating_sub(account.common(taken))
+        });
+        (room / GRANULE * GRANULE).max(GRANULE)
+    }
+
+    /// Enter `size` more (not promised) bytes, if they are to be had.
+    fn enter(&self, ledger: &mut Ledger, size: usize) -> bool {
+        let free = ledger.free_bytes();
+        let Some(account) = &self.account else {
+            let fits = size <= free;
+            ledger.taken += if fits { size } else { 0 };
+            return fits;
+        };
+        let taken = account.taken.load(Ordering::Relaxed);
+        let (before, after) = (account.common(taken), account.common(taken + size));
+        let fits = after == before || (after - before <= free && after <= free / SHARE);
+        if fits {
+            ledger.taken += after - before;
+            account.taken.store(taken + size, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// Enter what a snapshot says was taken.
+    fn enter_again(&self, ledger: &mut Ledger, size: usize) {
+        ledger.taken += match &self.account {
+            None => size,
+            Some(account) => {
+                let taken = account.taken.fetch_add(size, Ordering::Relaxed);
+                account.common(taken + size) - account.common(taken)
+            }
+        };
+    }
+
+    fn leave(&self, ledger: &mut Ledger, size: usize) {
+        ledger.taken -= match &self.account {
+            None => size,
+            Some(account) => {
+                let taken = account.taken.fetch_sub(size, Ordering::Relaxed);
+                account.common(taken) - account.common(taken - size)
+            }
+        };
     }
 
     /// An arena on the heap, for tests and tools.
@@ -119,15 +229,19 @@ impl Arena {
             if ledger.promised_used + size > ledger.promised {
                 return None;
             }
-        } else if ledger.promised + ledger.taken + size > ledger.budget {
+            ledger.promised_used += size;
+        } else if !self.enter(&mut ledger, size) {
             return None;
         }
-        let (&offset, &run) = ledger.free.iter().find(|&(_, &run)| run >= size)?;
+        let Some((&offset, &run)) = ledger.free.iter().find(|&(_, &run)| run >= size) else {
+            self.forget(&mut ledger, promised, size);
+            return None;
+        };
         ledger.free.remove(&offset);
         if run > size {
             ledger.free.insert(offset + size, run - size);
         }
-        *ledger.account(promised) += size;
+        ledger.in_use += size;
         ledger.touch(offset + size);
         drop(ledger);
         Some(Buf::new(self.clone(), Place { offset: offset as u64, len: len as u32, promised }))
@@ -149,16 +263,30 @@ impl Arena {
         if start + run > end {
             ledger.free.insert(end, start + run - end);
         }
-        *ledger.account(place.promised) += size;
+        if place.promised {
+            ledger.promised_used += size;
+        } else {
+            self.enter_again(&mut ledger, size);
+        }
+        ledger.in_use += size;
         ledger.touch(end);
         drop(ledger);
         Ok(Buf::new(self.clone(), place))
     }
 
+    fn forget(&self, ledger: &mut Ledger, promised: bool, size: usize) {
+        if promised {
+            ledger.promised_used -= size;
+        } else {
+            self.leave(ledger, size);
+        }
+    }
+
     fn release(&self, place: Place) {
         let (mut offset, mut size) = (place.offset as usize, rounded(place.len as usize));
         let mut ledger = self.lock();
-        *ledger.account(place.promised) -= size;
+        self.forget(&mut ledger, place.promised, size);
+        ledger.in_use -= size;
         ledger.returns += 1;
         ledger.high = ledger.high.max(offset + size);
         if let Some((&before, &run)) = ledger.free.range(..offset).next_back()
@@ -243,7 +371,7 @@ impl Arena {
     /// (budget, promised, in use), in bytes.
     pub fn usage(&self) -> (usize, usize, usize) {
         let ledger = self.lock();
-        (ledger.budget, ledger.promised, ledger.taken + ledger.promised_used)
+        (ledger.budget, ledger.promised, ledger.in_use)
     }
 }
 
@@ -253,8 +381,8 @@ impl Ledger {
         self.high = self.high.max(end);
     }
 
-    fn account(&mut self, promised: bool) -> &mut usize {
-        if promised { &mut self.promised_used } else { &mut self.taken }
+    fn free_bytes(&self) -> usize {
+        self.budget.saturating_sub(self.promised + self.taken)
     }
 }
 

@@ -78,3 +78,27 @@ fn a_successor_adopts_the_same_bytes() {
     let odd = Place { offset: 1 << 40, ..place };
     assert_eq!(next.adopt(odd).unwrap_err(), NotFree(odd));
 }
+
+#[test]
+fn whatever_others_hoard_everybody_has_their_own() {
+    let arena = Arena::heap(64 << 20).with_accounts(2 * GRANULE, 1001);
+    let mut accounts: Vec<Arena> = (0..1000).map(|_| arena.account()).collect();
+    let mut hoard = Vec::new();
+    for account in &accounts[1..] {
+        while let Some(buf) = account.alloc(account.room().min(256 * 1024)) {
+            hoard.push(buf);
+        }
+    }
+    let newcomer = arena.account();
+    assert!(newcomer.alloc(2 * GRANULE).is_some(), "its own");
+    accounts.push(newcomer);
+    let (good, first) = (&accounts[0], accounts[0].alloc(GRANULE).expect("its own"));
+    let second = good.alloc(GRANULE).expect("its own");
+    assert!(good.alloc(256 * 1024).is_none());
+    drop((first, second, hoard));
+    assert!(good.alloc(256 * 1024).is_some());
+    assert!(good.room() >= 512 * 1024);
+    drop(accounts);
+    assert_eq!(arena.usage(), (64 << 20, 0, 0));
+    assert!(arena.account().alloc(2 * GRANULE).is_some(), "what was set aside came back");
+}

@@ -27,8 +27,8 @@ use task_set::{Entry, Phase, TaskSet, Want};
 
 /// Bytes of output above which tasks start nothing that would add to it.
 const OUTPUT_HIGH: usize = 1 << 20;
-/// The longest piece of a command that is moved at once, in bytes.
-const CHUNK_MAX: u32 = 256 * 1024;
+/// The longest piece of a command that is moved at once, in bytes; shorter when memory is.
+const CHUNK_MAX: usize = 256 * 1024;
 
 /// What a target shows: its units by number, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -450,7 +450,7 @@ fn poll(entry: &mut Entry, cx: &mut Cx<'_>, nexus: NexusId, path: Option<&Path>)
         read_only: cx.exports[path.target].protects(entry.lun),
         luns: &cx.exports[path.target].luns,
         port: &path.port,
-        chunk_max: CHUNK_MAX,
+        chunk_max: cx.arena.room().min(CHUNK_MAX) as u32,
     })
 }
 
