@@ -3,9 +3,12 @@
 use super::world::World;
 use crate::control::words::{Event, REFUSED_LOGINS_MAX, RefusedLogin, What};
 use mainstay_base::sam::NexusId;
+use mainstay_base::time::Instant;
+use mainstay_base::unit::{Completion, Fault, Op};
+use mainstay_edge::clock;
 use mainstay_proto::iscsi::{Notice, SessionInfo};
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, for people.
 pub(super) fn unix_ms() -> u64 {
@@ -25,7 +28,46 @@ impl Refusals {
     }
 }
 
+/// How often the faults of a volume were told lately: a broken disk does not fill the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct FaultsTold {
+    last: Option<(Instant, Fault)>,
+    silent: u64,
+}
+
+/// The same fault of a volume is told again after this long.
+const FAULT_SILENCE: Duration = Duration::from_secs(10);
+
 impl World {
+    /// Tell that a store could not do what it was asked, unless that was told just now.
+    pub(super) fn store_fault(&mut self, index: usize, completion: &Completion) {
+        let Err(fault) = completion.result else { return };
+        let (now, told) = (clock::now(), &mut self.faults[index]);
+        let same = |(at, last): (Instant, Fault)| {
+            std::mem::discriminant(&last) == std::mem::discriminant(&fault) && now.since(at) < FAULT_SILENCE
+        };
+        if told.last.is_some_and(same) {
+            told.silent += 1;
+            return;
+        }
+        let more = match std::mem::take(&mut told.silent) {
+            0 => String::new(),
+            silent => format!(" (and {silent} times more since the last line like this)"),
+        };
+        told.last = Some((now, fault));
+        let verb = match completion.op {
+            Op::Read { .. } => "read",
+            Op::Write { .. } => "write",
+            Op::Flush => "flush",
+            Op::Zero { .. } => "zeroing",
+            Op::Extent { .. } => "allocation query",
+        };
+        let volume = self.volumes[index].name().to_owned();
+        let message = format!("a {verb} failed: {fault}{more}");
+        tracing::error!(volume, "{message}");
+        self.tell(What::Error { session: None, volume: Some(volume), peer: None, message });
+    }
+
     /// Tell an event to everybody who listens.
     pub fn tell(&mut self, what: What) {
         let event = Event { time_ms: unix_ms(), what };

@@ -5,7 +5,7 @@
 //! I2 Between two calls from outside every effect has been carried out and every touched connection flushed.
 
 use super::control::{Control, ControlId};
-use super::journal::{Refusals, unix_ms};
+use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::sessions::{Admission, Sessions};
 use crate::control::console::Console;
 use crate::control::words::VolumeKind;
@@ -46,6 +46,7 @@ pub(super) struct World {
     pub controls: BTreeMap<ControlId, Control>,
     pub console: Box<dyn Console>,
     pub refusals: Refusals,
+    pub faults: Vec<FaultsTold>,
     pub places: Places,
     pub started_ms: u64,
     /// Requests the pool has: of which volume, since when.
@@ -136,8 +137,9 @@ impl World {
         console: Box<dyn Console>,
         places: Places,
     ) -> World {
+        let faults = volumes.iter().map(|_| FaultsTold::default()).collect();
         let traffic = volumes.iter().map(|_| Traffic::default()).collect();
-        let (volumes, backings) = volumes.into_iter().unzip();
+        let (volumes, backings): (Vec<_>, _) = volumes.into_iter().unzip();
         World {
             site,
             exports,
@@ -152,6 +154,7 @@ impl World {
             controls: BTreeMap::new(),
             console,
             refusals: Refusals::default(),
+            faults,
             places,
             started_ms: unix_ms(),
             asked: HashMap::new(),
@@ -220,6 +223,7 @@ impl World {
         for (id, completion) in completions.drain(..) {
             if let Some((index, asked)) = self.asked.remove(&(id, completion.ticket)) {
                 count(&mut self.traffic[index], &completion, asked);
+                self.store_fault(index, &completion);
             }
             self.with(id, |nexus, cx| nexus.complete(cx, completion));
         }
@@ -382,6 +386,7 @@ impl World {
             Some(result) => {
                 let completion = Completion { ticket: request.ticket, op: request.op, result };
                 count(&mut self.traffic[index], &completion, asked);
+                self.store_fault(index, &completion);
                 self.with(id, |nexus, cx| nexus.complete(cx, completion));
             }
             None => {

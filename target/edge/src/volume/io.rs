@@ -26,7 +26,7 @@ impl Volume {
                 (read == into.len()).then_some(Ok(Done::Ok))
             }
             Op::Write { at, from, durable: false } if self.behaviour.write_cache => {
-                if !self.nowait_writes.load(Ordering::Relaxed) {
+                if !self.nowait_writes.load(Ordering::Relaxed) || self.poisoned.load(Ordering::Acquire) {
                     return None;
                 }
                 if let Err(fault) = self.may_write(*at, from.len() as u64) {
@@ -79,6 +79,7 @@ impl Volume {
             return Err(Fault::ReadOnly);
         }
         if self.poisoned.load(Ordering::Acquire) {
+            self.poison_again();
             return Err(Fault::Poisoned);
         }
         // A write behind the end of a file that was cut would make it long again, with zeroes where data was.

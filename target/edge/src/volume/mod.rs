@@ -58,6 +58,8 @@ pub struct Volume {
     nowait_reads: AtomicBool,
     nowait_writes: AtomicBool,
     poisoned: AtomicBool,
+    /// The state directory has not taken the news yet.
+    poison_unsaved: AtomicBool,
     record: Mutex<VolumeRecord>,
     /// Held while the size changes.
     growing: Mutex<()>,
@@ -123,6 +125,7 @@ impl Volume {
             nowait_reads: AtomicBool::new(true),
             nowait_writes: AtomicBool::new(true),
             poisoned: AtomicBool::new(record.poison.is_some()),
+            poison_unsaved: AtomicBool::new(false),
             record: Mutex::new(record),
             growing: Mutex::new(()),
             state: state.clone(),
@@ -186,7 +189,18 @@ impl Volume {
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         record.poison = Some(Poison { reason, unix_s });
         if let Err(error) = record::store(&self.state, &record) {
-            tracing::error!(volume = self.name, %error, "a restart will not know that the volume is poisoned");
+            self.poison_unsaved.store(true, Ordering::Release);
+            tracing::error!(volume = self.name, %error, "a restart would not know yet that the volume is poisoned");
+        }
+    }
+
+    /// A disk that fails often is that of the state directory too: what it did not take, it is offered again with each
+    /// request that is refused.
+    fn poison_again(&self) {
+        if self.poison_unsaved.load(Ordering::Acquire) {
+            let record = locked(&self.record);
+            let saved = record.poison.is_none() || record::store(&self.state, &record).is_ok();
+            self.poison_unsaved.store(!saved, Ordering::Release);
         }
     }
 
@@ -236,6 +250,7 @@ impl Volume {
     /// Everything written before is on stable storage, or the volume is poisoned. `at` is for the fault.
     fn sync(&self, at: u64) -> Result<(), Fault> {
         if self.poisoned.load(Ordering::Acquire) {
+            self.poison_again();
             return Err(Fault::Poisoned);
         }
         if self.ram {
