@@ -238,6 +238,8 @@ fn segments_larger_than_declared() {
             assert!(after < before + (8 << 20), "{opcode:#x}: {before} bytes became {after}");
         }
     }
+    // The log says who broke which rule.
+    daemon.wait_line(&["RFC 7143", "127.0.0.1:"], SOON);
     assert_works(&mut bystander, 0);
     daemon.assert_alive();
 }
