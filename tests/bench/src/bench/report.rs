@@ -158,13 +158,14 @@ impl Report {
     /// Mainstay as a multiple of tgt.
     pub fn print_verdict(&self) {
         let rows = self.order.iter().filter_map(|&(volume, row)| {
-            Some((volume, row, self.ratio(volume, row, |r| r.iops)?, self.ratio(volume, row, |r| r.cpu)?))
+            let of = |f| self.ratio(volume, row, f);
+            Some((volume, row, of(|r| r.iops)?, of(|r| r.p50)?, of(|r| r.cpu)?))
         });
-        for (n, (volume, row, iops, cpu)) in rows.enumerate() {
+        for (n, (volume, row, iops, p50, cpu)) in rows.enumerate() {
             if n == 0 {
-                println!("\nmainstay / tgt{:<24} {:>6} {:>11}", "", "IOPS", "CPU per I/O");
+                println!("\nmainstay / tgt{:<24} {:>6} {:>6} {:>11}", "", "IOPS", "p50", "CPU per I/O");
             }
-            println!("{volume:<7}{row:<31} {iops:>6.2} {cpu:>11.2}");
+            println!("{volume:<7}{row:<31} {iops:>6.2} {p50:>6.2} {cpu:>11.2}");
         }
     }
 
