@@ -98,7 +98,7 @@ has_size() { iscsi-readcapacity16 "$URL" | grep -E 'Total size: *268435456'; }
 expect "iscsi-ls lists the target" lists_target
 expect "iscsi-ls sees a disk of its size" lists_disk
 expect "iscsi-inq" is_disk
-for page in 0 128 131 134 176 177 178; do expect "iscsi-inq, VPD page $page" iscsi-inq -e 1 -c "$page" "$URL"; done
+for page in 0 128 131 176 177 178; do expect "iscsi-inq, VPD page $page" iscsi-inq -e 1 -c "$page" "$URL"; done
 expect "iscsi-readcapacity16" has_size
 expect "iscsi-perf, sequential" timeout 30 iscsi-perf -t 2 -b 64 -m 16 "$URL"
 expect "iscsi-perf, random" timeout 30 iscsi-perf -t 2 -b 8 -m 32 -r "$URL"
