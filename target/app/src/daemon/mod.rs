@@ -6,6 +6,7 @@ mod reactor;
 mod report;
 mod sessions;
 mod site;
+mod vigil;
 mod world;
 
 use crate::config::Config;

@@ -1,5 +1,6 @@
 //! The tasks of the runtime. They wait, and call into the world; they carry nothing over a wait that matters.
 
+use super::vigil::WAITS_MAX;
 use super::world::World;
 use mainstay_base::sam::NexusId;
 use mainstay_edge::{clock, portal};
@@ -62,7 +63,8 @@ async fn serve(world: Shared, id: NexusId, stream: Rc<TcpStream>, changed: Rc<No
                     _ = stream.ready(interest) => {}
                     () = changed.notified() => continue,
                 }
-                if world.borrow_mut().ready(id) {
+                let more = world.borrow_mut().ready(id);
+                if more || (0..WAITS_MAX).all(|_| world.borrow_mut().watch(id)) {
                     tokio::task::yield_now().await;
                 }
             }

@@ -7,6 +7,7 @@
 use super::control::{Control, ControlId};
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::sessions::{Admission, Sessions};
+use super::vigil::Vigil;
 use crate::control::console::Console;
 use crate::control::words::VolumeKind;
 use mainstay_base::arena::Arena;
@@ -15,7 +16,7 @@ use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
 use mainstay_base::unit::{Completion, Op, Request, Ticket};
 use mainstay_edge::clock;
-use mainstay_edge::portal::{self, Machine, Pumped};
+use mainstay_edge::portal::{self, Machine, Pumped, Ready};
 use mainstay_edge::volume::{Job, Pool, Volume};
 use mainstay_proto::iscsi::{self, CloseReason, Phase, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
@@ -53,6 +54,7 @@ pub(super) struct World {
     asked: HashMap<(NexusId, Ticket), (usize, Instant)>,
     nexus_next: u64,
     scratch: Vec<u8>,
+    vigil: Vigil,
     queue: VecDeque<(NexusId, Effect)>,
     effects: Vec<Effect>,
     batch: Vec<Job>,
@@ -160,6 +162,7 @@ impl World {
             asked: HashMap::new(),
             nexus_next: 1,
             scratch: vec![0; SCRATCH],
+            vigil: Vigil::default(),
             queue: VecDeque::new(),
             effects: Vec::new(),
             batch: Vec::new(),
@@ -204,10 +207,41 @@ impl World {
 
     /// The socket of a connection is ready for something. True: it may have more to read.
     pub fn ready(&mut self, id: NexusId) -> bool {
+        self.vigil.begin(id, clock::now());
+        let before = self.commands(id);
+        let more = self.take(id, Ready::AsTold);
+        let single = !more && self.commands(id).0 == before.0 + 1 && self.commands(id).1 == 0;
+        self.vigil.end(single, clock::now());
+        more
+    }
+
+    /// Look at the socket of a connection for a while, without being told that it is ready. True: something came.
+    pub fn watch(&mut self, id: NexusId) -> bool {
+        let Some(wait) = self.vigil.wait(id) else { return false };
+        let start = clock::now();
+        let before = self.commands(id);
+        while clock::now().since(start) < wait {
+            self.take(id, Ready::Unknown);
+            let after = self.commands(id);
+            if after.0 != before.0 || !self.knows(id) {
+                self.vigil.end(after.0 == before.0 + 1 && after.1 == 0, clock::now());
+                return true;
+            }
+        }
+        self.vigil.missed();
+        false
+    }
+
+    /// Commands a session ever gave us, and those of them that are open.
+    fn commands(&self, id: NexusId) -> (u64, usize) {
+        self.connections.get(&id).map_or((0, 0), |c| (c.nexus.info().traffic.commands, c.nexus.tasks_live()))
+    }
+
+    fn take(&mut self, id: NexusId, ready: Ready) -> bool {
         let mut more = false;
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut outcome = Ok(Pumped::Dry);
-        self.with_pump(id, |stream, pump| outcome = portal::fill(stream, pump, &mut scratch));
+        self.with_pump(id, |stream, pump| outcome = portal::fill(stream, pump, &mut scratch, ready));
         self.scratch = scratch;
         match outcome {
             Ok(Pumped::Dry) => {}

@@ -41,6 +41,15 @@ pub enum Pumped {
     End,
 }
 
+/// What is known of a socket before a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// The runtime has said whether there is something.
+    AsTold,
+    /// Nothing: try.
+    Unknown,
+}
+
 /// Listen on `addr`; an IPv6 socket takes IPv6 only, so that both wildcards can be listened on.
 pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
@@ -62,7 +71,7 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Read what there is into the machine; `scratch` is shared by all connections of a core.
-pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) -> io::Result<Pumped> {
+pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8], ready: Ready) -> io::Result<Pumped> {
     for _ in 0..READS_MAX {
         if !machine.wants_input() {
             return Ok(Pumped::Dry);
@@ -72,9 +81,9 @@ pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) 
             Some(space) => {
                 let placed = space.len();
                 let room = placed + spare;
-                (placed, read(stream, &mut [IoSliceMut::new(space), IoSliceMut::new(scratch)], room))
+                (placed, read(stream, &mut [IoSliceMut::new(space), IoSliceMut::new(scratch)], room, ready))
             }
-            None => (0, read(stream, &mut [IoSliceMut::new(scratch)], spare)),
+            None => (0, read(stream, &mut [IoSliceMut::new(scratch)], spare, ready)),
         };
         match read {
             Ok(None) => return Ok(Pumped::Dry),
@@ -101,7 +110,14 @@ pub fn fill(stream: &TcpStream, machine: &mut impl Machine, scratch: &mut [u8]) 
 /// Read up to `room` bytes; none: there is nothing now. A read that does not fill its room has emptied the socket, and
 /// the runtime is told so: else the next wait would end at once, for a read that finds nothing, and a peer that keeps
 /// sending little would never let the others have their turn.
-fn read(stream: &TcpStream, slices: &mut [IoSliceMut<'_>], room: usize) -> io::Result<Option<usize>> {
+fn read(stream: &TcpStream, slices: &mut [IoSliceMut<'_>], room: usize, ready: Ready) -> io::Result<Option<usize>> {
+    if ready == Ready::Unknown {
+        return match rustix::io::readv(stream, slices) {
+            Ok(n) => Ok(Some(n)),
+            Err(rustix::io::Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        };
+    }
     let mut some = None;
     let outcome = stream.try_io(Interest::READABLE, || {
         let n = rustix::io::readv(stream, slices)?;

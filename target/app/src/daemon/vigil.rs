@@ -1,0 +1,79 @@
+//! A short busy wait between the commands of an initiator that sends them one by one.
+//!
+//! With one command at a time most of the latency is the machine's falling asleep and waking up, on both sides. So when
+//! one session alone is active, its commands come singly, and the pauses between them have been short, the reactor looks
+//! at the socket for about such a pause before it sleeps. Everything here is a guess that costs little when wrong, and is
+//! not part of what a swap carries.
+
+use mainstay_base::sam::NexusId;
+use mainstay_base::time::Instant;
+use std::time::Duration;
+
+/// The longest busy wait.
+const WAIT_MAX: Duration = Duration::from_micros(50);
+/// Turns in a row, of one session and of one command each, before it is waited for.
+const TURNS: u32 = 8;
+/// Busy waits in a row before the runtime gets to look at everybody else.
+pub(super) const WAITS_MAX: u32 = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Vigil {
+    session: NexusId,
+    turns: u32,
+    /// When its last turn ended.
+    ended: Instant,
+    /// Mean pause before a turn, weighted towards the last ones, in ns.
+    pause: u64,
+}
+
+impl Vigil {
+    /// A turn of `session` begins.
+    pub fn begin(&mut self, session: NexusId, now: Instant) {
+        if self.session != session {
+            *self = Vigil { session, ..Vigil::default() };
+        }
+        let pause = now.since(self.ended).as_nanos() as u64;
+        self.pause = (self.pause * 7 + pause.min(8 * WAIT_MAX.as_nanos() as u64)) / 8;
+    }
+
+    /// It ended; `single`: it was one command, which is answered.
+    pub fn end(&mut self, single: bool, now: Instant) {
+        self.turns = if single { self.turns.saturating_add(1) } else { 0 };
+        self.ended = now;
+    }
+
+    /// How long the next command of `session` is worth waiting for.
+    pub fn wait(&self, session: NexusId) -> Option<Duration> {
+        let worth = self.session == session && self.turns >= TURNS && u128::from(self.pause) <= WAIT_MAX.as_nanos();
+        worth.then_some(WAIT_MAX)
+    }
+
+    /// It did not come.
+    pub fn missed(&mut self) {
+        self.turns = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lone_session_with_short_pauses_is_waited_for() {
+        let mut vigil = Vigil::default();
+        let mut now = Instant(1_000_000);
+        let mut turn = |vigil: &mut Vigil, session, pause, single| {
+            now = now + Duration::from_micros(pause);
+            vigil.begin(NexusId(session), now);
+            vigil.end(single, now);
+            vigil.wait(NexusId(session)).is_some()
+        };
+        let waits: Vec<bool> = (0..20).map(|_| turn(&mut vigil, 1, 30, true)).collect();
+        assert!(!waits[0] && waits[19]);
+        assert!(!turn(&mut vigil, 1, 30, false), "several commands at once need no vigil");
+        assert!((0..20).map(|_| turn(&mut vigil, 1, 30, true)).any(|waits| waits));
+        assert!(!turn(&mut vigil, 2, 30, true), "two sessions take turns");
+        assert!(!turn(&mut vigil, 1, 30, true));
+        assert!(!(0..100).map(|_| turn(&mut vigil, 1, 3000, true)).any(|waits| waits), "long pauses");
+    }
+}
