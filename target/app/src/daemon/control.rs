@@ -1,6 +1,6 @@
 //! The control socket: connections, and what is done for those who ask.
 
-use super::reactor::Shared;
+use super::reactor::{Shared, spawn};
 use super::world::World;
 use crate::control::error::Error;
 use crate::control::machine::{Machine, Ticket};
@@ -30,6 +30,7 @@ pub(super) struct ControlId(u64);
 
 /// Accept control connections, for ever.
 pub(super) async fn accept(world: Shared, listener: UnixListener) {
+    let broken = world.borrow().broken.clone();
     let mut next = 0;
     loop {
         let stream = match listener.accept().await {
@@ -49,7 +50,7 @@ pub(super) async fn accept(world: Shared, listener: UnixListener) {
         let changed = Rc::new(Notify::new());
         let control = Control { machine: Machine::new(), changed: changed.clone() };
         world.borrow_mut().controls.insert(id, control);
-        tokio::task::spawn_local(serve(world.clone(), id, stream, changed));
+        spawn(&broken, serve(world.clone(), id, stream, changed));
     }
 }
 
@@ -147,7 +148,7 @@ fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticke
     let volume = world.volumes[index].clone();
     let shared = shared.clone();
     let name = name.to_owned();
-    tokio::task::spawn_local(async move {
+    spawn(&world.broken.clone(), async move {
         let grown = tokio::task::spawn_blocking(move || volume.grow(size).map_err(|error| error.to_string())).await;
         let mut world = shared.borrow_mut();
         let result = match grown {

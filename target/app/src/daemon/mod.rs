@@ -1,7 +1,9 @@
 //! The composition root: opens what is configured, introduces the rooms to each other, and runs until told to stop.
 
 mod control;
+mod descriptors;
 mod journal;
+mod lobby;
 mod reactor;
 mod report;
 mod sessions;
@@ -70,6 +72,10 @@ pub enum Error {
     Memory { bytes: usize, source: io::Error },
     #[error("the runtime: {0}")]
     Runtime(#[from] io::Error),
+    #[error("a part of the daemon broke (see above), so it stopped; nothing that was acknowledged as durable is lost")]
+    Broken,
+    #[error("the last flush did not succeed, so what was not flushed before may be lost: volume {}", .0.join(", "))]
+    Unflushed(Vec<String>),
 }
 
 /// Serve `config` until SIGINT or SIGTERM.
@@ -86,6 +92,8 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
         control,
         options.console,
     )));
+    // A thread that waits for a disk that hangs must not keep us.
+    runtime.shutdown_background();
     place::unbind(&options.control);
     served
 }
@@ -119,20 +127,22 @@ async fn serve(
     let notify = answered.clone();
     let pool = Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one()));
     let places = Places { state_dir, control: control_path.to_owned(), config: config.file.clone() };
-    let sessions = sessions::Sessions::new(config.limits.sessions_max);
-    let accounts = config.limits.sessions_max + config.limits.logins_max;
+    let sessions_max = descriptors::sessions_max(&config);
+    let sessions = sessions::Sessions::new(sessions_max);
+    let accounts = sessions_max + config.limits.logins_max;
     let arena = Arena::new(Arc::new(region), memory).with_accounts(OWN, accounts);
-    let world = World::new(site, exports, units, volumes, arena, pool, sessions, console, places);
+    let world =
+        World::new(site, exports, units, volumes, arena, pool, sessions, console, places, config.limits.logins_max);
     let world = Rc::new(RefCell::new(world));
     let limits = limits(&config);
-    for (index, listener) in listeners.into_iter().enumerate() {
-        let accept = reactor::accept(world.clone(), listener, index, limits.clone(), config.limits.logins_max);
-        tokio::task::spawn_local(accept);
-    }
+    let broken = world.borrow().broken.clone();
+    let accept =
+        |(index, listener)| reactor::spawn(&broken, reactor::accept(world.clone(), listener, index, limits.clone()));
+    let accepting: Vec<_> = listeners.into_iter().enumerate().map(accept).collect();
     let control = tokio::net::UnixListener::from_std(control)?;
-    tokio::task::spawn_local(control::accept(world.clone(), control));
-    tokio::task::spawn_local(reactor::complete(world.clone(), answered));
-    tokio::task::spawn_local(reactor::keep_time(world.clone()));
+    reactor::spawn(&broken, control::accept(world.clone(), control));
+    reactor::spawn(&broken, reactor::complete(world.clone(), answered));
+    reactor::spawn(&broken, reactor::keep_time(world.clone()));
     {
         let mut world = world.borrow_mut();
         let served = world.served();
@@ -141,10 +151,15 @@ async fn serve(
     let why = tokio::select! {
         _ = interrupt.recv() => "interrupted",
         _ = terminate.recv() => "terminated",
+        () = broken.notified() => return Err(Error::Broken),
     };
     world.borrow_mut().tell(What::Stopping { why: why.to_owned() });
-    reactor::drain(&world, DRAIN).await;
-    Ok(())
+    // Who comes now is refused by the system, and comes again.
+    accepting.iter().for_each(tokio::task::JoinHandle::abort);
+    tokio::select! {
+        failed = reactor::drain(&world, DRAIN) => if failed.is_empty() { Ok(()) } else { Err(Error::Unflushed(failed)) },
+        () = broken.notified() => Err(Error::Broken),
+    }
 }
 
 /// Listen on every portal; a port of 0 becomes the one the system chose.

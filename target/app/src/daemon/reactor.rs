@@ -3,39 +3,67 @@
 use super::vigil::WAITS_MAX;
 use super::world::World;
 use mainstay_base::sam::NexusId;
+use mainstay_base::unit::Op;
+use mainstay_edge::volume::Volume;
 use mainstay_edge::{clock, portal};
 use mainstay_proto::iscsi::keys::Offers;
 use mainstay_proto::iscsi::{Limits, Setup};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub(super) type Shared = Rc<RefCell<World>>;
 
 /// How long accepting rests when the process is out of descriptors.
 pub(super) const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// Deadlines are met this late at worst; one wake then serves many.
-const TIMER_GRAIN: Duration = Duration::from_millis(50);
-/// While there are connections we look at least this often, for their deadlines move with what they do.
-const TIMER_MAX: Duration = Duration::from_secs(1);
+/// For how long what has begun may go on when the daemon stops.
+const FINISH: Duration = Duration::from_secs(2);
+/// How often we look whether all have finished.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Rings when the task that holds it panics: the world may be half changed then, and nothing may go on with it.
+pub(super) struct Alarm(pub Rc<Notify>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.notify_one();
+        }
+    }
+}
+
+/// Run `task` for ever; its panic is the daemon's end.
+pub(super) fn spawn(broken: &Rc<Notify>, task: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
+    let alarm = Alarm(broken.clone());
+    tokio::task::spawn_local(async move {
+        let _alarm = alarm;
+        task.await;
+    })
+}
 
 /// Accept connections of one portal, for ever.
-pub(super) async fn accept(world: Shared, listener: TcpListener, portal: usize, limits: Limits, pending_max: usize) {
+pub(super) async fn accept(world: Shared, listener: TcpListener, portal: usize, limits: Limits) {
+    let broken = world.borrow().broken.clone();
+    let mut told = false;
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
+            // The peer has changed its mind.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!("cannot accept connections: {error}");
+                }
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
             }
         };
-        if world.borrow().pending() >= pending_max {
-            tracing::warn!(%peer, "connection dropped: {pending_max} others have not logged in yet");
-            continue;
-        }
+        told = false;
         let Ok(local) = stream.local_addr() else { continue };
         if let Err(error) = portal::prepare(&stream) {
             tracing::debug!(%peer, "connection dropped: {error}");
@@ -49,7 +77,7 @@ pub(super) async fn accept(world: Shared, listener: TcpListener, portal: usize, 
         let setup =
             Setup { local, peer, portal, limits: limits.clone(), seed, offers: Offers::default(), now: clock::now() };
         let (id, stream, changed) = world.borrow_mut().admit_connection(stream, setup);
-        tokio::task::spawn_local(serve(world.clone(), id, stream, changed));
+        spawn(&broken, serve(world.clone(), id, stream, changed));
     }
 }
 
@@ -75,7 +103,7 @@ async fn serve(world: Shared, id: NexusId, stream: Rc<TcpStream>, changed: Rc<No
 }
 
 /// Carry answers of the pool into the world.
-pub(super) async fn complete(world: Shared, answered: std::sync::Arc<Notify>) {
+pub(super) async fn complete(world: Shared, answered: Arc<Notify>) {
     let mut completions = Vec::new();
     loop {
         answered.notified().await;
@@ -87,8 +115,7 @@ pub(super) async fn complete(world: Shared, answered: std::sync::Arc<Notify>) {
 pub(super) async fn keep_time(world: Shared) {
     let changed = world.borrow().timer.clone();
     loop {
-        let next = world.borrow_mut().tick();
-        let wait = next.map(|next| next.since(clock::now()).clamp(TIMER_GRAIN, TIMER_MAX));
+        let wait = world.borrow_mut().tick();
         tokio::select! {
             () = async { match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -99,22 +126,34 @@ pub(super) async fn keep_time(world: Shared) {
     }
 }
 
-/// Let the sessions finish: they are told, what is at the stores comes back, and what was written is flushed.
-pub(super) async fn drain(world: &Shared, time: Duration) {
-    let end = tokio::time::Instant::now() + time;
+/// Let the sessions finish: what has begun is answered, they are told, what is at the stores comes back, and what was
+/// written is flushed. Gives the names of volumes whose last flush did not succeed in time.
+pub(super) async fn drain(world: &Shared, time: Duration) -> Vec<String> {
+    let start = Instant::now();
+    world.borrow_mut().stop_reading();
+    while world.borrow().is_busy() && start.elapsed() < FINISH.min(time) {
+        tokio::time::sleep(PATIENCE).await;
+    }
     world.borrow_mut().close_all();
-    while !world.borrow().connections.is_empty() && tokio::time::Instant::now() < end {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    while !world.borrow().connections.is_empty() && start.elapsed() < time {
+        tokio::time::sleep(PATIENCE).await;
     }
-    let volumes = world.borrow().volumes.clone();
-    let flush = tokio::task::spawn_blocking(move || {
-        for volume in volumes {
-            if let Err(fault) = volume.run(&mut mainstay_base::unit::Op::Flush) {
-                tracing::error!(volume = volume.name(), "the last flush failed: {fault}");
-            }
+    let end = Instant::now() + time;
+    // Each on its own: a disk that hangs must not keep the others from theirs.
+    let flush = |volume: Arc<Volume>| {
+        let name = volume.name().to_owned();
+        (name, tokio::task::spawn_blocking(move || volume.run(&mut Op::Flush)))
+    };
+    let flushes: Vec<_> = world.borrow().volumes.iter().cloned().map(flush).collect();
+    let mut failed = Vec::new();
+    for (name, flush) in flushes {
+        match tokio::time::timeout_at(end, flush).await {
+            Ok(Ok(Ok(_))) => continue,
+            Ok(Ok(Err(fault))) => tracing::error!(volume = name, "the last flush failed: {fault}"),
+            Ok(Err(error)) => tracing::error!(volume = name, "the last flush failed: {error}"),
+            Err(_) => tracing::error!(volume = name, "the last flush did not end in time"),
         }
-    });
-    if tokio::time::timeout_at(end.max(tokio::time::Instant::now() + time), flush).await.is_err() {
-        tracing::error!("the last flush did not end in time");
+        failed.push(name);
     }
+    failed
 }

@@ -4,7 +4,7 @@
 use mainstay_base::sam::NexusId;
 use mainstay_proto::iscsi::login::{Candidate, Kind, LoginStatus, Refusal};
 use mainstay_proto::iscsi::pdu::Isid;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Initiator name, ISID, index of the target.
 type Name = (String, Isid, usize);
@@ -31,18 +31,26 @@ pub(super) struct Sessions {
     names: HashMap<NexusId, Name>,
     waiting: Vec<(NexusId, Candidate, NexusId)>,
     tsih_last: u16,
+    tsihs: HashSet<u16>,
     sessions_max: usize,
 }
 
 impl Sessions {
     pub fn new(sessions_max: usize) -> Sessions {
-        Sessions { by_name: HashMap::new(), names: HashMap::new(), waiting: Vec::new(), tsih_last: 0, sessions_max }
+        Sessions {
+            by_name: HashMap::new(),
+            names: HashMap::new(),
+            waiting: Vec::new(),
+            tsih_last: 0,
+            tsihs: HashSet::new(),
+            sessions_max,
+        }
     }
 
     /// `id` has finished negotiating.
     pub fn candidate(&mut self, id: NexusId, candidate: Candidate) -> Admission {
         let Kind::Normal { target } = candidate.kind else {
-            return Admission::Now(Ok(self.tsih()));
+            return Admission::Now(self.tsih().ok_or_else(|| full(self.by_name.len())));
         };
         let name = (candidate.initiator.clone(), candidate.isid, target);
         match self.by_name.get(&name) {
@@ -61,7 +69,8 @@ impl Sessions {
             None if candidate.tsih != 0 => Admission::Now(Err(unknown(candidate.tsih))),
             None if self.by_name.len() >= self.sessions_max => Admission::Now(Err(full(self.sessions_max))),
             None => {
-                let tsih = self.tsih();
+                let Some(tsih) = self.tsih() else { return Admission::Now(Err(full(self.by_name.len()))) };
+                self.tsihs.insert(tsih);
                 self.by_name.insert(name.clone(), Entry { nexus: id, tsih, cid: candidate.cid });
                 self.names.insert(id, name);
                 Admission::Now(Ok(tsih))
@@ -71,8 +80,8 @@ impl Sessions {
 
     /// `id` has ended. Gives the candidates that waited for it, to be asked again.
     pub fn ended(&mut self, id: NexusId) -> Vec<(NexusId, Candidate)> {
-        if let Some(name) = self.names.remove(&id) {
-            self.by_name.remove(&name);
+        if let Some(entry) = self.names.remove(&id).and_then(|name| self.by_name.remove(&name)) {
+            self.tsihs.remove(&entry.tsih);
         }
         self.waiting.retain(|&(waiting, ..)| waiting != id);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|&(_, _, old)| old == id);
@@ -82,12 +91,15 @@ impl Sessions {
         ready.into_iter().map(|(waiting, candidate, _)| (waiting, Candidate { tsih: 0, ..candidate })).collect()
     }
 
-    /// A TSIH that is not in use; never zero.
-    fn tsih(&mut self) -> u16 {
+    /// A TSIH that is not in use; never zero. None: all are.
+    fn tsih(&mut self) -> Option<u16> {
+        if self.tsihs.len() == usize::from(u16::MAX) {
+            return None;
+        }
         loop {
             self.tsih_last = self.tsih_last.checked_add(1).unwrap_or(1);
-            if !self.by_name.values().any(|entry| entry.tsih == self.tsih_last) {
-                return self.tsih_last;
+            if !self.tsihs.contains(&self.tsih_last) {
+                return Some(self.tsih_last);
             }
         }
     }
@@ -100,4 +112,38 @@ fn unknown(tsih: u16) -> Refusal {
 
 fn full(sessions_max: usize) -> Refusal {
     Refusal::new(LoginStatus::OutOfResources, format!("there are {sessions_max} sessions already, the most allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(n: u32, kind: Kind) -> Candidate {
+        Candidate { initiator: format!("iqn.2026-11.internal:{n}"), isid: Isid::default(), tsih: 0, cid: 0, kind }
+    }
+
+    #[test]
+    fn when_every_tsih_is_in_use_nobody_waits_for_one() {
+        let mut sessions = Sessions::new(usize::from(u16::MAX));
+        let normal = Kind::Normal { target: 0 };
+        for n in 1..=65_535 {
+            let admission = sessions.candidate(NexusId(u64::from(n)), candidate(n, normal));
+            assert!(matches!(admission, Admission::Now(Ok(tsih)) if u32::from(tsih) == n));
+        }
+        assert!(matches!(sessions.candidate(NexusId(70_000), candidate(0, Kind::Discovery)), Admission::Now(Err(_))));
+        assert!(sessions.ended(NexusId(7)).is_empty());
+        assert!(matches!(sessions.candidate(NexusId(70_001), candidate(0, Kind::Discovery)), Admission::Now(Ok(7))));
+    }
+
+    #[test]
+    fn who_comes_again_waits_until_the_old_session_has_ended() {
+        let mut sessions = Sessions::new(1);
+        let again = || candidate(1, Kind::Normal { target: 0 });
+        assert!(matches!(sessions.candidate(NexusId(1), again()), Admission::Now(Ok(1))));
+        assert!(matches!(sessions.candidate(NexusId(2), again()), Admission::After(NexusId(1))));
+        assert!(matches!(sessions.candidate(NexusId(3), again()), Admission::After(NexusId(1))));
+        assert!(sessions.ended(NexusId(2)).is_empty(), "it no longer waits");
+        let ready = sessions.ended(NexusId(1));
+        assert_eq!(ready.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [NexusId(3)]);
+    }
 }

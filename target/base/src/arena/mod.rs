@@ -339,6 +339,11 @@ impl Arena {
         ledger.recent = [0, ledger.recent[0]];
     }
 
+    /// Whether no page is touched that could ever be given back.
+    pub fn is_trimmed(&self) -> bool {
+        self.lock().high == 0
+    }
+
     /// Give pages of free ranges that were not used lately back to the system, from the top down, at most `bytes` of
     /// them. False: there are no more.
     pub fn trim(&self, bytes: usize) -> bool {

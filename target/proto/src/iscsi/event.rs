@@ -113,4 +113,6 @@ pub enum CloseReason {
     Reinstated,
     /// TARGET COLD RESET: what is queued still goes out.
     TargetReset,
+    /// There are too many like it, and others want to come in.
+    Crowded,
 }

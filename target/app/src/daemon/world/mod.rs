@@ -6,6 +6,7 @@
 
 use super::control::{Control, ControlId};
 use super::journal::{FaultsTold, Refusals, unix_ms};
+use super::lobby::Lobby;
 use super::sessions::{Admission, Sessions};
 use super::vigil::Vigil;
 use crate::control::console::Console;
@@ -18,20 +19,26 @@ use mainstay_base::unit::{Completion, Op, Request, Ticket};
 use mainstay_edge::clock;
 use mainstay_edge::portal::{self, Machine, Pumped, Ready};
 use mainstay_edge::volume::{Job, Pool, Volume};
-use mainstay_proto::iscsi::{self, CloseReason, Phase, Site};
+use mainstay_proto::iscsi::login::Kind;
+use mainstay_proto::iscsi::{self, CloseReason, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
 use mainstay_proto::scsi::LogicalUnit;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::IoSlice;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// Bytes read from a socket at once, for all connections of a core.
 const SCRATCH: usize = 256 * 1024;
+/// How often it is told that connections were dropped to make room.
+const CROWDED_PERIOD: Duration = Duration::from_secs(10);
+
+mod upkeep;
 
 pub(super) struct World {
     pub site: Site,
@@ -59,9 +66,25 @@ pub(super) struct World {
     effects: Vec<Effect>,
     batch: Vec<Job>,
     touched: Vec<NexusId>,
-    starved: Vec<NexusId>,
-    /// Bytes of the arena in use when the starved were last fed.
-    used_at_feed: usize,
+    /// Who waits for memory, in turn.
+    starved: VecDeque<NexusId>,
+    /// How many of the starved have not tried since something last came back to the arena.
+    hopeful: usize,
+    /// [`Arena::returns`] when they were last tried.
+    returns: u64,
+    /// Those with a task management function that waits.
+    managing: BTreeSet<NexusId>,
+    /// Connections that have not logged in.
+    logins: Lobby,
+    /// Discovery sessions.
+    discoveries: Lobby,
+    crowded: Option<Instant>,
+    /// Nothing is read any more: the daemon stops.
+    stopping: bool,
+    /// When the arena ages next.
+    ages: Instant,
+    /// Rung when a task has panicked.
+    pub broken: Rc<Notify>,
     /// Tells the timer task that an earlier deadline may have come.
     pub timer: Rc<Notify>,
 }
@@ -94,6 +117,10 @@ pub(super) struct Connection {
     waits_for: Option<Interest>,
     /// Nothing more is read or written; what is at the stores is awaited.
     gone: bool,
+    /// It is in `World::touched`.
+    touched: bool,
+    /// It is in `World::starved`.
+    starved: bool,
     /// It was told that this session logged in.
     told: bool,
     /// Why it ends, if we know better than that the connection ended.
@@ -138,6 +165,7 @@ impl World {
         sessions: Sessions,
         console: Box<dyn Console>,
         places: Places,
+        logins_max: usize,
     ) -> World {
         let faults = volumes.iter().map(|_| FaultsTold::default()).collect();
         let traffic = volumes.iter().map(|_| Traffic::default()).collect();
@@ -167,8 +195,16 @@ impl World {
             effects: Vec::new(),
             batch: Vec::new(),
             touched: Vec::new(),
-            starved: Vec::new(),
-            used_at_feed: 0,
+            starved: VecDeque::new(),
+            hopeful: 0,
+            returns: 0,
+            managing: BTreeSet::new(),
+            logins: Lobby::new(logins_max),
+            discoveries: Lobby::new(logins_max),
+            crowded: None,
+            stopping: false,
+            ages: clock::now(),
+            broken: Rc::default(),
             timer: Rc::default(),
         }
     }
@@ -177,6 +213,7 @@ impl World {
     pub fn admit_connection(&mut self, stream: TcpStream, setup: iscsi::Setup) -> (NexusId, Rc<TcpStream>, Rc<Notify>) {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
+        let peer = setup.peer;
         let stream = Rc::new(stream);
         let changed = Rc::new(Notify::new());
         let connection = Connection {
@@ -187,12 +224,32 @@ impl World {
             changed: changed.clone(),
             waits_for: Some(Interest::READABLE),
             gone: false,
+            touched: false,
+            starved: false,
             told: false,
             why: "the connection ended",
         };
+        // Else the timer looks soon enough by itself.
+        if self.connections.is_empty() {
+            self.timer.notify_one();
+        }
         self.connections.insert(id, connection);
-        self.timer.notify_one();
+        let crowded_out = self.logins.enter(id, peer.ip());
+        self.crowd_out(crowded_out, "that have not logged in");
+        self.settle();
         (id, stream, changed)
+    }
+
+    /// Somebody has to make room for others.
+    fn crowd_out(&mut self, id: Option<NexusId>, who: &str) {
+        let Some(id) = id else { return };
+        let now = clock::now();
+        if self.crowded.is_none_or(|told| now.since(told) >= CROWDED_PERIOD) {
+            self.crowded = Some(now);
+            let peer = self.connections.get(&id).map(|connection| connection.nexus.info().peer);
+            tracing::warn!(?peer, "there are too many connections {who}: the oldest are dropped");
+        }
+        self.close_unsettled(id, CloseReason::Crowded);
     }
 
     /// What the task of a connection should wait for; none: only for a change.
@@ -239,6 +296,11 @@ impl World {
 
     fn take(&mut self, id: NexusId, ready: Ready) -> bool {
         let mut more = false;
+        if self.stopping {
+            self.touch(id);
+            self.settle();
+            return false;
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut outcome = Ok(Pumped::Dry);
         self.with_pump(id, |stream, pump| outcome = portal::fill(stream, pump, &mut scratch, ready));
@@ -264,22 +326,6 @@ impl World {
         self.settle();
     }
 
-    /// Time has passed. Gives the next deadline.
-    pub fn tick(&mut self) -> Option<Instant> {
-        let now = clock::now();
-        let due: Vec<NexusId> = self
-            .connections
-            .iter()
-            .filter(|(_, c)| c.nexus.deadline().is_some_and(|deadline| deadline <= now))
-            .map(|(&id, _)| id)
-            .collect();
-        for id in due {
-            self.with(id, |nexus, cx| nexus.tick(cx));
-        }
-        self.settle();
-        self.connections.values().filter_map(|c| c.nexus.deadline()).min()
-    }
-
     /// End a session from our side.
     pub fn close(&mut self, id: NexusId, reason: CloseReason) {
         self.close_unsettled(id, reason);
@@ -294,6 +340,7 @@ impl World {
                 CloseReason::Shutdown => "the daemon stops",
                 CloseReason::Reinstated => "the initiator logged in again",
                 CloseReason::TargetReset => "the target was reset",
+                CloseReason::Crowded => "others needed its place",
             },
         );
         self.with(id, |nexus, cx| nexus.close(cx, reason));
@@ -306,16 +353,24 @@ impl World {
         }
     }
 
-    /// Connections that have not logged in.
-    pub fn pending(&self) -> usize {
-        let logging_in = |c: &&Connection| matches!(c.nexus.info().phase, Phase::Login | Phase::Deciding);
-        self.connections.values().filter(logging_in).count()
-    }
-
     /// Answers of the pool have come.
     pub fn take_completions(&mut self, scratch: &mut Vec<(NexusId, Completion)>) {
         self.pool.drain(scratch);
         self.completed(scratch);
+    }
+
+    /// Take nothing more; what has begun goes on.
+    pub fn stop_reading(&mut self) {
+        self.stopping = true;
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.touch(id);
+        }
+        self.settle();
+    }
+
+    /// Whether requests are at the stores or answers on their way.
+    pub fn is_busy(&self) -> bool {
+        !self.asked.is_empty() || self.connections.values().any(|c| !c.gone && c.nexus.has_output())
     }
 
     /// End every session, telling the initiators.
@@ -343,16 +398,29 @@ impl World {
         };
         call(&connection.stream, &mut Pump { nexus: &mut connection.nexus, cx });
         self.queue.extend(self.effects.drain(..).map(|effect| (id, effect)));
-        if !self.touched.contains(&id) {
-            self.touched.push(id);
+        if !connection.starved && connection.nexus.starved() {
+            connection.starved = true;
+            self.starved.push_back(id);
         }
-        if connection.nexus.starved() && !self.starved.contains(&id) {
-            self.starved.push(id);
+        if connection.nexus.is_managing() {
+            self.managing.insert(id);
+        }
+        self.touch(id);
+    }
+
+    /// Its output has to be looked at.
+    fn touch(&mut self, id: NexusId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.touched
+        {
+            connection.touched = true;
+            self.touched.push(id);
         }
     }
 
     /// Carry out all effects, send all output, drop what has ended (I2).
     pub fn settle(&mut self) {
+        let mut vain = 0;
         loop {
             while let Some((id, effect)) = self.queue.pop_front() {
                 self.carry_out(id, effect);
@@ -360,7 +428,7 @@ impl World {
             if !self.batch.is_empty() {
                 self.pool.submit_all(self.batch.drain(..));
             }
-            self.feed();
+            self.feed(&mut vain);
             if !self.queue.is_empty() {
                 continue;
             }
@@ -375,7 +443,7 @@ impl World {
             Effect::Candidate(candidate) => self.admission(id, candidate),
             Effect::Reset { volumes, itt } => {
                 let mut busy = Vec::new();
-                for other in self.others(id) {
+                for other in self.others(id, |other| other.nexus.tasks_live() > 0) {
                     let mut dry = true;
                     self.with(other, |nexus, cx| dry = nexus.abort_volumes(cx, &volumes));
                     if !dry {
@@ -386,10 +454,8 @@ impl World {
             }
             Effect::Dry => self.tell_dry(id),
             Effect::DropSessions { target } => {
-                for other in self.others(id) {
-                    if self.connections[&other].nexus.info().target == Some(target) {
-                        self.close_unsettled(other, CloseReason::TargetReset);
-                    }
+                for other in self.others(id, |other| other.nexus.info().target == Some(target)) {
+                    self.close_unsettled(other, CloseReason::TargetReset);
                 }
             }
             Effect::Wake(other) => self.with(other, |nexus, cx| nexus.wake(cx)),
@@ -399,15 +465,16 @@ impl World {
         }
     }
 
-    fn others(&self, id: NexusId) -> Vec<NexusId> {
-        self.connections.keys().copied().filter(|&other| other != id).collect()
+    fn others(&self, id: NexusId, which: impl Fn(&Connection) -> bool) -> Vec<NexusId> {
+        let picked = self.connections.iter().filter(|&(&other, connection)| other != id && which(connection));
+        picked.map(|(&other, _)| other).collect()
     }
 
     fn tell_dry(&mut self, id: NexusId) {
-        for other in self.others(id) {
-            if self.connections[&other].nexus.is_managing() {
-                self.with(other, |nexus, cx| nexus.other_dry(cx, id));
-            }
+        let manages = |id: &NexusId| self.connections.get(id).is_some_and(|c| c.nexus.is_managing());
+        self.managing.retain(manages);
+        for other in self.managing.iter().copied().filter(|&other| other != id).collect::<Vec<_>>() {
+            self.with(other, |nexus, cx| nexus.other_dry(cx, id));
         }
     }
 
@@ -434,29 +501,24 @@ impl World {
         if !self.knows(id) {
             return;
         }
+        let kind = candidate.kind;
         match self.sessions.candidate(id, candidate) {
             Admission::Now(verdict) => {
                 let admitted = verdict.is_ok();
                 self.with(id, |nexus, cx| nexus.admit(cx, verdict));
                 if admitted && let Some(connection) = self.connections.get_mut(&id) {
                     connection.told = true;
+                    let peer = connection.nexus.info().peer;
                     self.logged_in(id);
+                    self.logins.leave(id);
+                    if kind == Kind::Discovery {
+                        let crowded_out = self.discoveries.enter(id, peer.ip());
+                        self.crowd_out(crowded_out, "for discovery");
+                    }
                 }
             }
             // Its tasks may still be at the stores, and an old write must not land behind the new session's.
             Admission::After(old) => self.close_unsettled(old, CloseReason::Reinstated),
-        }
-    }
-
-    fn feed(&mut self) {
-        let (_, _, used) = self.arena.usage();
-        if self.starved.is_empty() || used >= self.used_at_feed {
-            self.used_at_feed = self.used_at_feed.max(used);
-            return;
-        }
-        self.used_at_feed = used;
-        for id in std::mem::take(&mut self.starved) {
-            self.with(id, |nexus, cx| nexus.feed(cx));
         }
     }
 
@@ -468,15 +530,14 @@ impl World {
             if flushed.is_err() {
                 self.with(id, |nexus, cx| nexus.disconnected(cx));
             }
-            // `with` has touched it again.
-            self.touched.retain(|&touched| touched != id);
         }
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        connection.touched = false;
         if connection.nexus.is_closed() && !connection.gone {
             connection.gone = true;
             portal::shutdown(&connection.stream);
         }
-        let reads = connection.nexus.wants_input() && !connection.gone;
+        let reads = connection.nexus.wants_input() && !connection.gone && !self.stopping;
         let writes = matches!(flushed, Ok(false)) && !connection.gone;
         let interest = match (reads, writes) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
@@ -496,6 +557,8 @@ impl World {
     fn forget(&mut self, id: NexusId) {
         let Some(connection) = self.connections.remove(&id) else { return };
         connection.changed.notify_one();
+        self.logins.leave(id);
+        self.discoveries.leave(id);
         if connection.told {
             self.logged_out(id, connection.nexus.info(), connection.why);
         }

@@ -1,0 +1,60 @@
+//! How many descriptors we may have, and what that means for the number of sessions.
+
+use crate::config::Config;
+use crate::control::place::CONNECTIONS_MAX;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// For the volumes, each with its state and lock.
+const EACH_VOLUME: usize = 4;
+/// For everything else: listeners, the runtime, state files, the log, what the libraries open for a moment.
+const OURSELVES: usize = 48;
+
+/// Raise the limit as far as we are allowed to, and give the number of sessions that then fit: those of whom the
+/// descriptors would not last would take them from the admins too.
+pub(super) fn sessions_max(config: &Config) -> usize {
+    let wanted = config.limits.sessions_max;
+    let others = OURSELVES + CONNECTIONS_MAX + EACH_VOLUME * config.volumes.len() + config.portals.len();
+    // Those who log in, and discovery sessions.
+    let others = others + 2 * config.limits.logins_max;
+    let allowed = raise(others + wanted);
+    let fit = fitting(wanted, others, allowed);
+    if fit < wanted {
+        tracing::warn!(
+            "only {fit} sessions at a time instead of {wanted}: the system allows this process {allowed} descriptors \
+             (`ulimit -n`; systemd: LimitNOFILE=)"
+        );
+    }
+    fit
+}
+
+fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {
+    // A few always, whatever was configured.
+    wanted.min(allowed.saturating_sub(others).max(allowed / 4)).max(1)
+}
+
+/// Raise the soft limit to `wanted` where that is more than it is. Gives what it is then.
+fn raise(wanted: usize) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    let is = limit.current.unwrap_or(u64::MAX);
+    let should = hard.min(wanted as u64);
+    if should <= is {
+        return usize::try_from(is).unwrap_or(usize::MAX);
+    }
+    limit.current = Some(should);
+    let now = if setrlimit(Resource::Nofile, limit).is_ok() { should } else { is };
+    usize::try_from(now).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_leave_room_for_the_others() {
+        assert_eq!(fitting(1024, 400, 4096), 1024);
+        assert_eq!(fitting(1024, 400, 1024), 624);
+        assert_eq!(fitting(1024, 400, 300), 75);
+        assert_eq!(fitting(1, 400, 0), 1);
+    }
+}
