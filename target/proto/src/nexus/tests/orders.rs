@@ -109,6 +109,22 @@ fn an_abort_between_r2t_and_data_swallows_the_data() {
 }
 
 #[test]
+fn aborts_give_back_the_window_and_the_memory() {
+    both(|world| {
+        let mut host = Host::login(world, 1, "ImmediateData=No\0");
+        for _ in 0..300 {
+            let itt = host.command(world, 0, &rw10(0x2a, 0, 8), 0, 4096, &[]);
+            host.manage(world, 1, 0, itt);
+        }
+        assert_eq!(tmf_answers(&world.take(host.index)).len(), 300);
+        assert_eq!(world.arena.usage().2, 0);
+        let data = [5; 4096];
+        let itt = host.command(world, 0, &rw10(0x2a, 0, 8), 0, 4096, &[]);
+        assert_eq!(statuses(&host.feed(world, &data, 4096)), [(itt.0, 0)]);
+    });
+}
+
+#[test]
 fn a_unit_reset_ends_the_tasks_of_every_initiator() {
     both(|world| {
         let mut one = Host::login(world, 1, "");
