@@ -29,7 +29,7 @@ pub use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Serves block volumes over iSCSI, and can be replaced while it runs
+/// Serves block volumes over iSCSI
 ///
 /// Mainstay turns files, block devices and memory into disks that other machines attach over iSCSI. One command is enough
 /// to begin; a configuration file gives names, access lists, CHAP and more.
