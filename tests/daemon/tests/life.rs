@@ -94,6 +94,26 @@ fn a_crash_and_a_cold_start_keep_what_was_acknowledged_and_who_it_was() {
 }
 
 #[test]
+fn nobody_has_to_read_what_it_says() {
+    // The reader takes the first line, and no more for as long as the test lasts.
+    let reader = "\"$0\" \"$@\" | { IFS= read -r line; printf '%s\\n' \"$line\"; exec sleep 20; }";
+    let daemon = Daemon::builder().wrapper(&["sh", "-c", reader]).start();
+    // Each login and each logout is a line of more than 200 bytes: a pipe holds some 64 KiB.
+    for n in 0..300 {
+        drop(daemon.session_of(&daemon.login().session(n)).unwrap());
+    }
+    assert_works(&mut daemon.session(), 0);
+    // Our own child is the shell.
+    let pid = daemon.status()["daemon"]["pid"].as_u64().unwrap() as u32;
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), Signal::TERM).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(12);
+    while process::is_alive(pid) {
+        assert!(Instant::now() < deadline, "it waits for its reader");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn what_is_private() {
     let daemon = Daemon::file(1 << 20);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;

@@ -9,6 +9,7 @@ use crate::config::{Config, Level, Problem, Remark, ServeOptions};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -136,15 +137,37 @@ impl Serve {
     pub fn console(&self) -> Box<dyn Console> {
         match (self.quiet, self.json) {
             (true, _) => Box::new(Silent),
-            (false, true) => Box::new(Lines),
-            (false, false) => Box::new(People(Paint::for_stdout())),
+            (false, true) => Box::new(Lines(Patience::default())),
+            (false, false) => Box::new(People(Paint::for_stdout(), Patience::default())),
         }
     }
 }
 
 struct Silent;
-struct Lines;
-struct People(Paint);
+struct Lines(Patience);
+struct People(Paint, Patience);
+
+/// The daemon does not wait for who reads its standard output: what does not go out at once is dropped.
+#[derive(Default)]
+struct Patience {
+    dropping: bool,
+}
+
+impl Patience {
+    fn tell(&mut self, text: &str) {
+        let stdout = std::io::stdout();
+        let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
+        // A pipe that is ready takes a line whole (POSIX.1-2017 write(): PIPE_BUF); a pipe without a reader is ready.
+        let waits = matches!(poll(&mut ready, Some(&Timespec::default())), Ok(0));
+        if waits && !self.dropping {
+            tracing::warn!("nobody reads standard output: events are not told there for now");
+        }
+        self.dropping = waits;
+        if !waits {
+            tell(text);
+        }
+    }
+}
 
 /// That nobody reads our standard output any more is no reason to stop serving.
 fn tell(text: &str) {
@@ -161,7 +184,7 @@ impl Console for Lines {
         tell(&(ready_json(served) + "\n"));
     }
     fn event(&mut self, event: &Event) {
-        tell(&(event_json(event) + "\n"));
+        self.0.tell(&(event_json(event) + "\n"));
     }
 }
 
@@ -170,7 +193,7 @@ impl Console for People {
         tell(&serve_banner(served, self.0));
     }
     fn event(&mut self, event: &Event) {
-        tell(&(event_line(event, self.0) + "\n"));
+        self.1.tell(&(event_line(event, self.0) + "\n"));
     }
 }
 
