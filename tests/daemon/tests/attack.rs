@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use mainstay_testkit::daemon::Daemon;
-use mainstay_testkit::initiator::{Command, Error, Pdu, Session, cdb, login::stage, opcode, pdu};
+use mainstay_testkit::initiator::{Command, Error, Login, Pdu, Session, cdb, login::stage, opcode, pdu};
 use mainstay_testkit::process;
 
 use super::{SOON, assert_ends, assert_works, bytes, configured, has_reject};
@@ -213,6 +213,26 @@ fn half_open_connections_are_few_and_short() {
     assert_works(&mut bystander, 0);
     let mut fresh = daemon.session_of(&login.session(2)).expect("after the timeout there is room again");
     assert_works(&mut fresh, 0);
+}
+
+#[test]
+fn who_comes_gets_in_though_every_place_is_taken() {
+    let daemon = configured("", "", "[limits]\nlogins = 8").start();
+    let portal = daemon.volume().portal;
+    let mut bystander = daemon.session();
+    // Places to log in: the oldest of those that do not go on make room.
+    let idle: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(portal).unwrap()).collect();
+    assert_works(&mut daemon.session_of(&daemon.login().session(2)).expect("a login among the half open"), 0);
+    // Places for discovery, which none of them gives up by itself.
+    let login = Login::discovery("iqn.2026-11.internal.mainstay.test:curious");
+    let mut curious: Vec<Session> = (1..=40).map(|n| login.clone().session(n).connect(portal).unwrap()).collect();
+    let mut last = curious.pop().unwrap();
+    assert_eq!(last.send_targets("All").unwrap().len(), 1);
+    let sessions = daemon.status()["sessions"].as_array().unwrap().len();
+    assert!(sessions <= 1 + 8 + 8 + 1, "{sessions} sessions and logins");
+    assert_works(&mut bystander, 0);
+    assert_works(&mut daemon.session_of(&daemon.login().session(3)).expect("a login among the curious"), 0);
+    drop((idle, curious));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Memory when nothing happens: the daemon alone, and with a thousand sessions that say nothing.
 
+use std::time::{Duration, Instant};
+
 use mainstay_testkit::daemon::Daemon;
+use mainstay_testkit::initiator::{Command, cdb};
 use mainstay_testkit::process;
 
 use super::{assert_works, configured};
@@ -48,4 +51,41 @@ fn a_thousand_idle_sessions() {
     daemon.wait_status("all gone", super::SOON, |status| status["sessions"].as_array().is_some_and(Vec::is_empty));
     let descriptors = process::descriptors(daemon.pid());
     assert!(descriptors < 64, "{descriptors} descriptors are left");
+}
+
+#[test]
+fn what_a_burst_took_is_given_back() {
+    let daemon = configured("", "", "[limits]\nsessions = 600").start();
+    assert_works(&mut daemon.session(), 0);
+    let before = process::resident_bytes(daemon.pid());
+    // Answers that nobody reads fill the payload memory.
+    let mut held = Vec::new();
+    for n in 1..=500 {
+        let mut session = daemon.session_of(&daemon.login().session(n)).unwrap();
+        if n <= 16 {
+            for _ in 0..20 {
+                session.test_unit_ready(0).unwrap();
+            }
+            for _ in 0..session.window().min(16) {
+                session.start(&Command::new(0, &cdb::read10(0, 8192)).reads(4 << 20)).unwrap();
+            }
+        }
+        held.push(session);
+    }
+    daemon.wait_status("the burst", super::SOON, |status| {
+        status["daemon"]["memory"]["used"].as_u64().is_some_and(|used| used > 16 << 20)
+    });
+    let most = process::resident_bytes(daemon.pid());
+    assert!(most > before + (16 << 20), "{before} bytes before, {most} in the burst");
+    drop(held);
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        let after = process::resident_bytes(daemon.pid());
+        if after <= IDLE_MAX.min(before + (2 << 20)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{before} bytes before, {most} in the burst, {after} after");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_works(&mut daemon.session(), 0);
 }

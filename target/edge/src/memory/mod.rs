@@ -5,7 +5,7 @@
 
 mod sys;
 
-pub use sys::SharedRegion;
+pub use sys::{SharedRegion, trim_heap};
 
 #[cfg(test)]
 mod tests;

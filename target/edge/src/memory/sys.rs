@@ -86,6 +86,16 @@ unsafe impl Send for SharedRegion {}
 // SAFETY: as above.
 unsafe impl Sync for SharedRegion {}
 
+/// Give back what the allocator keeps for later, where it does so: glibc returns by itself only what lies at the end of
+/// its heap.
+pub fn trim_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes the allocator's own locks, and touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn create(name: &str) -> Result<OwnedFd, Errno> {
     use rustix::fs::{MemfdFlags, memfd_create};

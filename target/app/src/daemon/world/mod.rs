@@ -81,6 +81,8 @@ pub(super) struct World {
     crowded: Option<Instant>,
     /// Nothing is read any more: the daemon stops.
     stopping: bool,
+    /// Connections that have ended since the heap was trimmed.
+    forgotten: usize,
     /// When the arena ages next.
     ages: Instant,
     /// Rung when a task has panicked.
@@ -203,6 +205,7 @@ impl World {
             discoveries: Lobby::new(logins_max),
             crowded: None,
             stopping: false,
+            forgotten: 0,
             ages: clock::now(),
             broken: Rc::default(),
             timer: Rc::default(),
@@ -557,6 +560,7 @@ impl World {
     fn forget(&mut self, id: NexusId) {
         let Some(connection) = self.connections.remove(&id) else { return };
         connection.changed.notify_one();
+        self.forgotten += 1;
         self.logins.leave(id);
         self.discoveries.leave(id);
         if connection.told {

@@ -3,7 +3,7 @@
 use super::{Connection, World};
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
-use mainstay_edge::clock;
+use mainstay_edge::{clock, memory};
 use std::time::Duration;
 
 /// Of those who wait for memory, so many are tried in vain before others get their turn.
@@ -11,6 +11,8 @@ const VAIN_MAX: usize = 16;
 /// Pages of the arena that are not used for one to two of these are given back, so many bytes at a time.
 const TRIM_PERIOD: Duration = Duration::from_secs(2);
 const TRIM_STEP: usize = 4 << 20;
+/// So many connections that have ended leave enough behind to look for it.
+const FORGOTTEN_MIN: usize = 64;
 /// Deadlines are met this late at worst; one wake then serves many, and the more there are the more it serves.
 const TIMER_GRAIN: Duration = Duration::from_millis(50);
 const TIMER_GRAIN_EACH: Duration = Duration::from_micros(20);
@@ -36,12 +38,17 @@ impl World {
 
     /// Give memory back that a burst has left. Gives when to go on with that.
     fn tidy_up(&mut self, now: Instant) -> Option<Duration> {
-        if self.arena.is_trimmed() {
+        let heap = self.forgotten >= FORGOTTEN_MIN;
+        if self.arena.is_trimmed() && !heap {
             return None;
         }
         if self.ages <= now {
             self.ages = now + TRIM_PERIOD;
             self.arena.age();
+            if heap {
+                self.forgotten = 0;
+                memory::trim_heap();
+            }
         }
         if self.arena.trim(TRIM_STEP) { Some(TIMER_GRAIN) } else { Some(self.ages.since(now).max(TIMER_GRAIN)) }
     }
