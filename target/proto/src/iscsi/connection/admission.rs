@@ -41,7 +41,10 @@ impl Connection {
     }
 
     fn step(&mut self, cx: &Cx<'_>, output: login::Output) {
-        let login::Output { responses, outcome } = output;
+        let login::Output { responses, outcome, rejected } = output;
+        for violation in rejected {
+            self.notice(&format!("{violation}; rejected"), Some("6.2"));
+        }
         if let Outcome::Established(established) = &outcome {
             self.establish(cx, established);
         }

@@ -61,15 +61,24 @@ impl Negotiation {
 
     /// Answers the operational keys among `pairs`; the keys of [`Stage::Any`] are left to the login. In the first
     /// answer we declare our own MaxRecvDataSegmentLength. The answers are appended to `text` in the order of the keys.
-    pub fn answer(&mut self, pairs: &[(&str, &str)], discovery: bool, text: &mut Vec<u8>) -> Result<(), Violation> {
+    ///
+    /// Gives the values that were answered with Reject: a value that cannot be taken leaves its key as it was, and
+    /// whether it can live with that is for the initiator to say (RFC 7143 §6.2).
+    pub fn answer(
+        &mut self,
+        pairs: &[(&str, &str)],
+        discovery: bool,
+        text: &mut Vec<u8>,
+    ) -> Result<Vec<Violation>, Violation> {
         let mut answers = vec![None; pairs.len()];
+        let mut rejected = Vec::new();
         // FirstBurstLength depends on MaxBurstLength, in whichever order they come.
         let (first, then): (Vec<usize>, _) = (0..pairs.len()).partition(|&at| pairs[at].0 == "MaxBurstLength");
         for at in first.into_iter().chain(then) {
             let (name, value) = pairs[at];
             answers[at] = match lookup(name) {
                 Some(entry) if entry.stage == Stage::Any => None,
-                Some(entry) => self.key(entry, value, discovery)?,
+                Some(entry) => self.key(entry, value, discovery, &mut rejected)?,
                 None => Some(NOT_UNDERSTOOD.to_owned()),
             };
         }
@@ -86,10 +95,16 @@ impl Negotiation {
         if text.len() > TEXT_BYTES_MAX {
             return Err(Violation::new("text", "so many keys that the answer would be too long"));
         }
-        Ok(())
+        Ok(rejected)
     }
 
-    fn key(&mut self, entry: &Entry, value: &str, discovery: bool) -> Result<Option<String>, Violation> {
+    fn key(
+        &mut self,
+        entry: &Entry,
+        value: &str,
+        discovery: bool,
+        rejected: &mut Vec<Violation>,
+    ) -> Result<Option<String>, Violation> {
         let violation = |why: String| Violation::new(entry.name, why);
         if entry.stage == Stage::Security {
             return Err(violation("belongs to the security negotiation".into()));
@@ -108,7 +123,15 @@ impl Negotiation {
         if discovery && entry.normal_only {
             return Ok(Some(IRRELEVANT.into()));
         }
-        settle_one(&mut self.values, &self.offers, entry, value).map_err(violation)
+        match settle_one(&mut self.values, &self.offers, entry, value) {
+            Ok(answer) => Ok(answer),
+            // A declaration is not an offer: without it we would not know what the initiator can take.
+            Err(why) if matches!(entry.rule, Rule::Declare { .. }) => Err(violation(why)),
+            Err(why) => {
+                rejected.push(violation(why));
+                Ok(Some(REJECT.into()))
+            }
+        }
     }
 }
 

@@ -162,12 +162,12 @@ pub const TABLE: &[Entry] = &[
         Rule::List { default: "RFC3720", values: &["RFC3720", "ResponseFence"] },
     ),
     normal(Key::ProtocolLevel, "iSCSIProtocolLevel", Rule::Min { default: 1, range: 0..=31 }),
-    // Obsolete: the standard allows Reject or, as here, the answers that leave an old initiator content; it forbids
-    // NotUnderstood.
+    // Obsolete: to the first two the standard allows Reject or, as here, the No that leaves an old initiator content;
+    // to the intervals it asks for Reject. It forbids NotUnderstood (RFC 7143 §13.25).
     row(Key::IfMarker, "IFMarker", Initialize, Operational, Both, Rule::Never("No")),
     row(Key::OfMarker, "OFMarker", Initialize, Operational, Both, Rule::Never("No")),
-    row(Key::IfMarkInt, "IFMarkInt", Initialize, Operational, Both, Rule::Never(super::IRRELEVANT)),
-    row(Key::OfMarkInt, "OFMarkInt", Initialize, Operational, Both, Rule::Never(super::IRRELEVANT)),
+    row(Key::IfMarkInt, "IFMarkInt", Initialize, Operational, Both, Rule::Never(super::REJECT)),
+    row(Key::OfMarkInt, "OFMarkInt", Initialize, Operational, Both, Rule::Never(super::REJECT)),
     // Without RDMA extensions the other two say nothing.
     row(Key::RdmaExtensions, "RDMAExtensions", Leading, Operational, Both, Rule::Never("No")),
     row(

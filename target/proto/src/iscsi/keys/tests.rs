@@ -165,11 +165,11 @@ const ANSWERS: &[(&str, &str)] = &[
     ("TaskReporting=FastAbort,RFC3720", "RFC3720"),
     ("iSCSIProtocolLevel=0", "0"),
     ("iSCSIProtocolLevel=2", "1"),
-    // RFC 7143 §13.25: never NotUnderstood.
+    // RFC 7143 §13.25: the intervals MUST be rejected, the markers may be answered with No; never NotUnderstood.
     ("IFMarker=Yes", "No"),
     ("OFMarker=No", "No"),
-    ("IFMarkInt=2048~65535", "Irrelevant"),
-    ("OFMarkInt=1", "Irrelevant"),
+    ("IFMarkInt=2048~65535", "Reject"),
+    ("OFMarkInt=1", "Reject"),
     // RFC 7145, over plain TCP.
     ("RDMAExtensions=Yes", "No"),
     ("TargetRecvDataSegmentLength=8192", "Irrelevant"),
@@ -236,8 +236,9 @@ fn other_offers() {
     }
 }
 
+/// RFC 7143 §6.2: what cannot be taken is answered with Reject, and its key stays as it was.
 #[test]
-fn violations() {
+fn rejected() {
     for (text, why) in [
         ("InitialR2T=", "\"\" is neither Yes nor No"),
         ("ImmediateData=YES", "\"YES\" is neither Yes nor No"),
@@ -253,7 +254,6 @@ fn violations() {
         ("MaxBurstLength=0x", "no number from 512"),
         ("MaxBurstLength=0x+400", "no number from 512"),
         ("MaxBurstLength=Reject", "no number from 512"),
-        ("MaxRecvDataSegmentLength=511", "no number from 512 to 16777215"),
         ("DefaultTime2Wait=3601", "no number from 0 to 3600"),
         ("DefaultTime2Retain=3601", "no number from 0 to 3600"),
         ("ErrorRecoveryLevel=3", "no number from 0 to 2"),
@@ -263,6 +263,28 @@ fn violations() {
         ("HeaderDigest=", "we can do nothing, only None or CRC32C"),
         ("DataDigest=crc32c", "we can do nothing, only None or CRC32C"),
         ("TaskReporting=FastAbort", "we can do nothing, only RFC3720 or ResponseFence"),
+    ] {
+        let (key, value) = text.split_once('=').unwrap();
+        let mut negotiation = Negotiation::new(Offers::default());
+        let told = negotiation.answer(&[(key, value)], false, &mut Vec::new()).unwrap();
+        let [told] = &told[..] else { panic!("{told:?}") };
+        assert!(told.key == key && told.why.contains(why), "{text}: {told}");
+        let (said, values) = negotiate(&Offers::default(), false, text).unwrap();
+        assert_eq!(said, format!("{key}=Reject|"));
+        assert_eq!(values, Negotiated { recv_data_segment_max: 262_144, ..Negotiated::default() });
+        assert!(negotiation.answer(&[(key, value)], false, &mut Vec::new()).is_err(), "not a second time");
+    }
+    let long = format!("HeaderDigest=None,{}", "a".repeat(256));
+    assert_eq!(negotiate(&Offers::default(), false, &long).unwrap().0, "HeaderDigest=Reject|");
+    // 1000 short elements are a long value, but a legal one.
+    let many = format!("HeaderDigest={}None", "abc,".repeat(1000));
+    assert_eq!(negotiate(&Offers::default(), false, &many).unwrap().0, "HeaderDigest=None|");
+}
+
+#[test]
+fn violations() {
+    for (text, why) in [
+        ("MaxRecvDataSegmentLength=511", "no number from 512 to 16777215"),
         ("AuthMethod=None", "belongs to the security negotiation"),
         ("SendTargets=All", "belongs to the full feature phase"),
     ] {
@@ -270,11 +292,6 @@ fn violations() {
         let key = text.split('=').next().unwrap();
         assert!(said.starts_with(key) && said.contains(why), "{text}: {said}");
     }
-    let long = format!("HeaderDigest=None,{}", "a".repeat(256));
-    assert!(negotiate(&Offers::default(), false, &long).unwrap_err().contains("longer than 255"));
-    // 1000 short elements are a long value, but a legal one.
-    let many = format!("HeaderDigest={}None", "abc,".repeat(1000));
-    assert_eq!(negotiate(&Offers::default(), false, &many).unwrap().0, "HeaderDigest=None|");
 }
 
 #[test]

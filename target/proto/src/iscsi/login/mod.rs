@@ -24,7 +24,7 @@ use self::identity::Identity;
 pub use self::refusal::{LoginStatus, Refusal};
 pub use self::security::Proof;
 use self::security::Security;
-use super::keys::{Negotiated, Negotiation, Offers};
+use super::keys::{Negotiated, Negotiation, Offers, Violation};
 use super::pdu::{Isid, Itt, LoginRequest, LoginResponse, Stage};
 use super::site::Site;
 use super::text::{self, TEXT_BYTES_MAX};
@@ -101,6 +101,14 @@ pub struct Output {
     pub responses: Vec<(LoginResponse, Vec<u8>)>,
     /// How it goes on.
     pub outcome: Outcome,
+    /// Values of the initiator that were answered with Reject, for people.
+    pub rejected: Vec<Violation>,
+}
+
+impl Output {
+    fn new(responses: Vec<(LoginResponse, Vec<u8>)>, outcome: Outcome) -> Output {
+        Output { responses, outcome, rejected: Vec::new() }
+    }
 }
 
 /// How a login goes on.
@@ -219,16 +227,16 @@ impl Login {
         }
         self.inbox.extend_from_slice(data);
         if request.more {
-            return Ok(Output { responses: vec![(answer_to(request), Vec::new())], outcome: Outcome::Continue });
+            return Ok(Output::new(vec![(answer_to(request), Vec::new())], Outcome::Continue));
         }
         let inbox = std::mem::take(&mut self.inbox);
         let pairs = text::parse(&inbox).map_err(|bad| Refusal::initiator(bad.to_string()))?;
         let mut text = Vec::new();
         self.identify(cx, &pairs)?;
         self.tell(cx, &mut text)?;
-        self.negotiate(cx, request, &pairs, &mut text)?;
+        let rejected = self.negotiate(cx, request, &pairs, &mut text)?;
         self.outbox = text;
-        self.respond(cx, request)
+        Ok(Output { rejected, ..self.respond(cx, request)? })
     }
 
     fn check_header(&mut self, request: &LoginRequest) -> Result<(), Refusal> {
@@ -306,18 +314,19 @@ impl Login {
         request: &LoginRequest,
         pairs: &[(&str, &str)],
         text: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Violation>, Refusal> {
         let auth = self.who()?.auth(cx)?;
         if self.stage == Stage::SecurityNegotiation {
             self.security.step(auth, &mut self.seed, pairs, request.transit, text)?;
             self.may_transit = self.security.proof().is_some();
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.security.skip(auth)?;
         let discovery = self.who()?.target.is_none();
-        self.negotiation.answer(pairs, discovery, text).map_err(|broken| Refusal::initiator(broken.to_string()))?;
+        let broken = |broken: Violation| Refusal::initiator(broken.to_string());
+        let rejected = self.negotiation.answer(pairs, discovery, text).map_err(broken)?;
         self.may_transit = true;
-        Ok(())
+        Ok(rejected)
     }
 
     /// Sends what of the outbox fits one response; the transition rides on the last.
@@ -328,7 +337,7 @@ impl Login {
         if transit && request.next == Stage::FullFeature {
             let candidate = self.candidate(cx)?;
             self.phase = Phase::Deciding;
-            return Ok(Output { responses: Vec::new(), outcome: Outcome::Candidate(candidate) });
+            return Ok(Output::new(Vec::new(), Outcome::Candidate(candidate)));
         }
         let rest = if self.sending { self.outbox.split_off(SEGMENT_BYTES_MAX) } else { Vec::new() };
         let text = std::mem::replace(&mut self.outbox, rest);
@@ -338,7 +347,7 @@ impl Login {
             response.next = request.next;
             self.stage = request.next;
         }
-        Ok(Output { responses: vec![(response, text)], outcome: Outcome::Continue })
+        Ok(Output::new(vec![(response, text)], Outcome::Continue))
     }
 
     fn candidate(&mut self, cx: &Cx<'_>) -> Result<Candidate, Refusal> {
@@ -388,7 +397,7 @@ impl Login {
             negotiated,
         };
         let responses = vec![(response, std::mem::take(&mut self.outbox))];
-        Ok(Output { responses, outcome: Outcome::Established(Box::new(established)) })
+        Ok(Output::new(responses, Outcome::Established(Box::new(established))))
     }
 
     fn refuse(&mut self, constant: Constant, current: Stage, refusal: Refusal) -> Output {
@@ -402,7 +411,7 @@ impl Login {
             status: refusal.status.code(),
             ..LoginResponse::default()
         };
-        Output { responses: vec![(response, Vec::new())], outcome: Outcome::Failed(refusal) }
+        Output::new(vec![(response, Vec::new())], Outcome::Failed(refusal))
     }
 
     fn who(&self) -> Result<&Identity, Refusal> {

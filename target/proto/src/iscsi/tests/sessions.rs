@@ -328,3 +328,23 @@ fn an_idle_session_is_small() {
     assert_eq!(rig.arena.usage().2, 0, "no payload");
     assert!(std::mem::size_of::<crate::iscsi::Connection>() < 2048);
 }
+
+/// RFC 7143 §6.2: a value that cannot be taken is rejected and the login goes on with what was in force.
+#[test]
+fn a_rejected_value_does_not_end_a_login() {
+    both(|rig| {
+        let keys = "HeaderDigest=SHA256 MaxBurstLength=511 TaskReporting=FastAbort OFMarkInt=2048";
+        let request = rig.login_request();
+        let text = format!("InitiatorName=iqn.test TargetName={TARGET} {keys} ").replace(' ', "\0");
+        rig.pdu(&request.emit(text.len()), text.as_bytes());
+        rig.event();
+        rig.call(|connection, cx| connection.admit(cx, Ok(5)));
+        let Got { pdu: Response::Login(_), data } = rig.next() else { panic!() };
+        let said = String::from_utf8(data).unwrap().replace('\0', " ");
+        let answers = "HeaderDigest=Reject MaxBurstLength=Reject TaskReporting=Reject OFMarkInt=Reject";
+        assert!(said.contains(answers), "{said}");
+        let negotiated = &rig.connection().info().negotiated;
+        assert_eq!((negotiated.header_digest.name(), negotiated.max_burst_length), ("None", 262_144));
+        rig.noticed("HeaderDigest: of \"SHA256\" we can do nothing, only None or CRC32C; rejected (RFC 7143 §6.2)");
+    });
+}
