@@ -5,7 +5,11 @@ fn pages_nobody_uses_are_given_back() {
     const PAGE: usize = GRANULE;
     let region = Arc::new(sys::Watched(HeapRegion::new(64 * PAGE), Mutex::default()));
     let arena = Arena::new(region.clone(), 64 * PAGE);
-    let discarded = || std::mem::take(&mut *region.1.lock().unwrap());
+    // In pages.
+    let discarded = || {
+        let ranges = std::mem::take(&mut *region.1.lock().unwrap());
+        ranges.into_iter().map(|range| (range.start / PAGE, range.end / PAGE)).collect::<Vec<_>>()
+    };
     let burst: Vec<_> = (0..10).map(|_| arena.alloc(PAGE).unwrap()).collect();
     drop(burst);
     arena.age();
@@ -20,14 +24,14 @@ fn pages_nobody_uses_are_given_back() {
     arena.age();
     arena.age();
     assert!(arena.trim(3 * PAGE));
-    assert_eq!(discarded(), [7 * PAGE..10 * PAGE]);
+    assert_eq!(discarded(), [(7, 10)]);
     assert!(!arena.trim(usize::MAX));
-    assert_eq!(discarded(), [5 * PAGE..7 * PAGE, 0..4 * PAGE]);
+    assert_eq!(discarded(), [(5, 7), (0, 4)]);
     assert!(!arena.trim(usize::MAX));
     assert_eq!(discarded(), []);
     drop(kept);
     assert!(!arena.trim(usize::MAX));
-    assert_eq!(discarded(), [0..5 * PAGE], "what came back is pages too");
+    assert_eq!(discarded(), [(0, 5)], "what came back is pages too");
     // What was used lately stays.
     drop((arena.alloc(PAGE), arena.alloc(2 * PAGE)));
     arena.age();
@@ -101,4 +105,23 @@ fn whatever_others_hoard_everybody_has_their_own() {
     drop(accounts);
     assert_eq!(arena.usage(), (64 << 20, 0, 0));
     assert!(arena.account().alloc(2 * GRANULE).is_some(), "what was set aside came back");
+}
+
+#[test]
+fn whatever_comes_back_is_noticed() {
+    let arena = Arena::heap(64 * 1024);
+    let mut seen = arena.returns();
+    let mut noticed = || {
+        let now = arena.returns();
+        std::mem::replace(&mut seen, now) != now
+    };
+    assert!(arena.promise(GRANULE));
+    let (ours, theirs) = (arena.alloc(GRANULE), arena.alloc_promised(GRANULE));
+    assert!(!noticed());
+    drop(ours);
+    assert!(noticed());
+    drop(theirs);
+    assert!(noticed());
+    arena.unpromise(GRANULE);
+    assert!(noticed(), "a promise that is taken back leaves room for others, though nothing was in use");
 }
