@@ -298,7 +298,7 @@ pub static LIMITS: Table = Table {
             "logins",
             Kind::Integer(1, 65_535),
             "128",
-            "Connections at a time that have not logged in yet; more are closed.",
+            "Connections at a time that have not logged in yet, and discovery sessions; the oldest make room for more.",
         ),
         key("login_timeout", Kind::Time(1_000, 600_000), "\"15 s\"", "For how long a login may take."),
         key(

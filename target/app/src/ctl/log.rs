@@ -2,7 +2,8 @@
 
 use crate::config::{Log, LogFormat};
 use clap::ValueEnum;
-use std::io::IsTerminal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, IsTerminal};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -56,15 +57,15 @@ pub fn start(form: Option<Form>, verbose: u8, file: &Log) -> Result<(), String> 
     let started = match form {
         Form::Human if std::io::stderr().is_terminal() => {
             let layer = tracing_subscriber::fmt::layer().compact().with_ansi(colours).with_target(false);
-            registry.with(layer.with_writer(std::io::stderr)).try_init()
+            registry.with(layer.with_writer(|| Patient)).try_init()
         }
         Form::Human => {
             let layer = tracing_subscriber::fmt::layer().with_ansi(false);
-            registry.with(layer.with_writer(std::io::stderr)).try_init()
+            registry.with(layer.with_writer(|| Patient)).try_init()
         }
         Form::Json => {
             let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
-            registry.with(layer.with_writer(std::io::stderr)).try_init()
+            registry.with(layer.with_writer(|| Patient)).try_init()
         }
         Form::Journald => {
             let layer = tracing_journald::layer().map_err(|error| format!("no journal to log to: {error}"))?;
@@ -72,6 +73,24 @@ pub fn start(form: Option<Form>, verbose: u8, file: &Log) -> Result<(), String> 
         }
     };
     started.map_err(|error| error.to_string())
+}
+
+/// Standard error, as long as somebody takes what goes there: the daemon has one thread for everything, and does not stop
+/// because a log's reader has. What does not go out at once is dropped.
+struct Patient;
+
+impl io::Write for Patient {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let stderr = io::stderr();
+        let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+        match poll(&mut ready, Some(&Timespec::default())) {
+            Ok(0) => Ok(line.len()),
+            _ => stderr.lock().write(line),
+        }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
