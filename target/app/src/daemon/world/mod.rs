@@ -250,7 +250,10 @@ impl World {
         if self.crowded.is_none_or(|told| now.since(told) >= CROWDED_PERIOD) {
             self.crowded = Some(now);
             let peer = self.connections.get(&id).map(|connection| connection.nexus.info().peer);
-            tracing::warn!(?peer, "there are too many connections {who}: the oldest are dropped");
+            tracing::warn!(
+                peer = peer.map(tracing::field::display),
+                "there are too many connections {who}: the oldest are dropped"
+            );
         }
         self.close_unsettled(id, CloseReason::Crowded);
     }
