@@ -78,10 +78,23 @@ fn kick_ends_one_session_only() {
         assert!(victim["negotiated"][key].to_string().trim_matches('"').contains(value), "{key}: {victim:#}");
     }
     daemon.ctl_ok(&["kick", &victim["id"].to_string()]);
-    assert_ends(&mut one, SOON);
+    // It is asked to log out, in so many seconds; then it is told that it is dropped (RFC 7143 §11.9.1, events 1 and 3).
+    let seen = assert_ends(&mut one, 2 * SOON);
+    let events: Vec<u8> = seen.iter().map(|pdu| pdu.bhs[36]).collect();
+    assert_eq!(events, [1, 3], "{seen:?}");
+    assert_eq!(seen[0].bhs[42..44], [0, 5], "{seen:?}");
     assert_works(&mut two, 0);
     daemon.wait_status("one session", SOON, |status| status["sessions"].as_array().is_some_and(|list| list.len() == 1));
     assert!(!daemon.ctl(&["kick", "99999"]).status.success());
+    // Whoever does as asked is gone at once.
+    let last = daemon.status()["sessions"][0]["id"].to_string();
+    daemon.ctl_ok(&["kick", &last]);
+    let asked = two.receive().unwrap();
+    assert_eq!((asked.opcode(), asked.bhs[36]), (opcode::ASYNC_MESSAGE, 1), "{asked:?}");
+    assert_eq!(two.logout().unwrap(), 0);
+    daemon.wait_status("no session", Duration::from_secs(2), |status| {
+        status["sessions"].as_array().is_some_and(Vec::is_empty)
+    });
 }
 
 #[test]
