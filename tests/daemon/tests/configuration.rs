@@ -97,6 +97,8 @@ fn a_file_that_is_not_there() {
 fn a_port_in_use() {
     let first = Daemon::memory();
     let address = first.volume().portal.to_string();
-    let why = Daemon::builder().iscsi(&address).try_start().expect_err("two listeners");
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let why = Daemon::builder().folder(&folder).iscsi(&address).arg("new.img").try_start().expect_err("two listeners");
     assert!(why.contains(&address), "{why}");
+    assert!(!folder.path().join("new.img").exists(), "a file was made for nothing");
 }

@@ -21,7 +21,8 @@ use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal;
 use mainstay_edge::state::{StateDir, StateError};
 use mainstay_edge::volume::{OpenError, Pool, Volume};
-use mainstay_proto::iscsi::Limits;
+use mainstay_proto::iscsi::{Limits, Site};
+use mainstay_proto::nexus::Export;
 use mainstay_proto::scsi::LogicalUnit;
 use std::cell::RefCell;
 use std::io;
@@ -82,10 +83,23 @@ pub enum Error {
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
     let state = StateDir::open(&options.state_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let volumes = open_volumes(&config, &state)?;
+    let (mut site, exports) = site::site(&config);
+    // Before any volume is opened: an address that is taken must not leave a file behind that was made for nothing.
+    let listeners = {
+        let _runtime = runtime.enter();
+        listen(&mut site)?
+    };
     let control = place::bind(&options.control)?;
+    let volumes = match open_volumes(&config, &state) {
+        Ok(volumes) => volumes,
+        Err(error) => {
+            place::unbind(&options.control);
+            return Err(error);
+        }
+    };
     let served = runtime.block_on(tokio::task::LocalSet::new().run_until(serve(
         config,
+        (site, exports, listeners),
         &options.control,
         options.state_dir,
         volumes,
@@ -108,6 +122,7 @@ fn open_volumes(config: &Config, state: &StateDir) -> Result<Vec<Opened>, Error>
 
 async fn serve(
     config: Config,
+    (site, exports, listeners): (Site, Vec<Export>, Vec<TcpListener>),
     control_path: &std::path::Path,
     state_dir: PathBuf,
     volumes: Vec<Opened>,
@@ -117,8 +132,6 @@ async fn serve(
     // From the first moment: a signal that comes early stops us like a late one.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (mut site, exports) = site::site(&config);
-    let listeners = listen(&mut site)?;
     let memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX / SLACK);
     let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
         .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
@@ -163,7 +176,7 @@ async fn serve(
 }
 
 /// Listen on every portal; a port of 0 becomes the one the system chose.
-fn listen(site: &mut mainstay_proto::iscsi::Site) -> Result<Vec<TcpListener>, Error> {
+fn listen(site: &mut Site) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::new();
     for portal in &mut site.portals {
         let addr = portal.bind;
