@@ -200,7 +200,7 @@ impl Nexus {
 
     /// `n` bytes of the output were taken.
     pub fn sent(&mut self, cx: &mut Cx<'_>, n: usize) {
-        self.connection.sent(n);
+        self.connection.sent(&cx.iscsi(), n);
         if self.tasks.any(Want::Output) && self.connection.output_bytes() < OUTPUT_HIGH / 2 {
             self.resume(cx, Want::Output);
         }

@@ -79,7 +79,7 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// Silence after a ping that ends the connection.
     pub ping_timeout: Duration,
-    /// How long data that was asked for may stand still.
+    /// How long data that was asked for may stand still, and how long what is sent may lie untaken.
     pub data_timeout: Duration,
     /// How long an initiator that is asked to log out has, and how long the last bytes may take to go out.
     pub close_timeout: Duration,
@@ -210,6 +210,7 @@ impl Connection {
 
     fn heard(&mut self, cx: &Cx<'_>, n: usize) {
         self.timers.heard(cx.now);
+        self.watch_output(cx.now);
         self.info.traffic.received_bytes += n as u64;
     }
 
@@ -245,9 +246,17 @@ impl Connection {
     }
 
     /// `n` bytes of the output were taken.
-    pub fn sent(&mut self, n: usize) {
+    pub fn sent(&mut self, cx: &Cx<'_>, n: usize) {
+        let deaf = !self.wants_input();
         self.output.sent(n);
         self.info.traffic.sent_bytes += n as u64;
+        if self.info.phase == Phase::FullFeature {
+            self.timers.taken(cx.now, self.output.len() > 0);
+            if deaf && self.wants_input() {
+                // It could not be heard until now.
+                self.timers.heard = cx.now;
+            }
+        }
         if self.info.phase == Phase::Closing && self.output.len() == 0 {
             self.info.phase = Phase::Closed;
         }
@@ -294,11 +303,7 @@ impl Connection {
                 self.timers.until = Some(self.timers.clock + self.limits.close_timeout);
             }
             CloseReason::Shutdown if serving => self.drop_session(),
-            CloseReason::Reinstated => {
-                self.end();
-                self.output.clear();
-                self.info.phase = Phase::Closed;
-            }
+            CloseReason::Reinstated => self.cut(),
             _ => self.end(),
         }
     }
@@ -385,6 +390,13 @@ impl Connection {
             line.push_str("; no more is said about this connection");
         }
         self.events.push_back(Event::Notice(Notice(line)));
+    }
+
+    /// Take and give nothing more.
+    fn cut(&mut self) {
+        self.end();
+        self.output.clear();
+        self.info.phase = Phase::Closed;
     }
 
     /// Take nothing more; what is queued still goes out.

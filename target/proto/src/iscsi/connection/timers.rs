@@ -1,4 +1,4 @@
-//! Deadlines: login, liveness, standing transfers, the end.
+//! Deadlines: login, liveness, standing transfers, output that nobody takes, the end.
 
 use super::{Connection, Cx};
 use crate::iscsi::pdu::{Itt, NopIn, Ttt};
@@ -21,11 +21,13 @@ pub(in crate::iscsi) struct Timers {
     pub until: Option<Instant>,
     /// When to look for a transfer that stands still.
     pub transfers: Option<Instant>,
+    /// Since when nothing of what is queued was taken; none while nothing is queued or nobody has looked.
+    pub untaken: Option<Instant>,
 }
 
 impl Timers {
     pub fn new(now: Instant) -> Timers {
-        Timers { clock: now, opened: now, heard: now, ping: None, until: None, transfers: None }
+        Timers { clock: now, opened: now, heard: now, ping: None, until: None, transfers: None, untaken: None }
     }
 
     pub fn heard(&mut self, now: Instant) {
@@ -33,9 +35,16 @@ impl Timers {
         self.heard = now;
     }
 
+    /// The peer took some of the output; `more` is queued.
+    pub fn taken(&mut self, now: Instant, more: bool) {
+        self.clock = now;
+        self.untaken = more.then_some(now);
+    }
+
     pub fn end(&mut self, timeout: Duration) {
         self.ping = None;
         self.transfers = None;
+        self.untaken = None;
         self.until = Some(self.clock + timeout);
     }
 }
@@ -46,7 +55,7 @@ impl Connection {
         match self.info.phase {
             Phase::Login | Phase::Deciding => Some(self.timers.opened + self.limits.login_timeout),
             Phase::FullFeature => {
-                let all = [Some(self.liveness()), self.timers.until, self.timers.transfers];
+                let all = [self.liveness(), self.timers.until, self.timers.transfers, self.patience()];
                 all.into_iter().flatten().min()
             }
             Phase::Closing => self.timers.until,
@@ -54,17 +63,33 @@ impl Connection {
         }
     }
 
-    /// When silence calls for the next step: a ping, or the end.
-    fn liveness(&self) -> Instant {
-        match self.timers.ping {
+    /// When silence calls for the next step: a ping, or the end. A peer that is not listened to is not silent.
+    fn liveness(&self) -> Option<Instant> {
+        self.wants_input().then(|| match self.timers.ping {
             Some((_, sent)) => self.timers.heard.max(sent) + self.limits.ping_timeout,
             None => self.timers.heard + self.limits.ping_interval,
+        })
+    }
+
+    /// When a peer that takes nothing of the output has had time enough.
+    fn patience(&self) -> Option<Instant> {
+        let since = self.timers.untaken.unwrap_or(self.timers.clock);
+        (self.output.len() > 0).then(|| since + self.limits.data_timeout)
+    }
+
+    /// Whether output is queued may have changed: from now on the peer has time to take it.
+    pub(super) fn watch_output(&mut self, now: Instant) {
+        if self.output.len() == 0 {
+            self.timers.untaken = None;
+        } else {
+            self.timers.untaken.get_or_insert(now);
         }
     }
 
     /// Time has passed.
     pub fn tick(&mut self, cx: &Cx<'_>) {
         self.timers.clock = cx.now;
+        self.watch_output(cx.now);
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= cx.now);
         match self.info.phase {
             Phase::Login | Phase::Deciding => {
@@ -77,7 +102,10 @@ impl Connection {
                 if due(self.timers.until) {
                     self.notice("did not log out when asked to; dropped", Some("11.9.1"));
                     self.drop_session();
-                } else if due(Some(self.liveness())) {
+                } else if due(self.patience()) {
+                    self.notice("takes nothing of what is sent to it; disconnected", None);
+                    self.cut();
+                } else if due(self.liveness()) {
                     self.silence(cx);
                 } else if due(self.timers.transfers) {
                     self.look_for_standing_transfers(cx);
@@ -96,9 +124,7 @@ impl Connection {
     fn silence(&mut self, cx: &Cx<'_>) {
         if self.timers.ping.is_some() {
             self.notice("does not answer pings; disconnected", Some("11.19"));
-            self.end();
-            self.output.clear();
-            self.info.phase = Phase::Closed;
+            self.cut();
         } else if self.info.target.is_none() {
             self.notice("left its discovery session idle; disconnected", None);
             self.end();

@@ -485,4 +485,6 @@ pub struct TimersV1 {
     pub until: Option<u64>,
     #[prost(uint64, optional, tag = "7")]
     pub transfers: Option<u64>,
+    #[prost(uint64, optional, tag = "8")]
+    pub untaken: Option<u64>,
 }

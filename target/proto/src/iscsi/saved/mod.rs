@@ -475,6 +475,7 @@ fn save_timers(timers: &Timers) -> TimersV1 {
         ping_sent: timers.ping.map_or(0, |(_, sent)| sent.0),
         until: timers.until.map(|at| at.0),
         transfers: timers.transfers.map(|at| at.0),
+        untaken: timers.untaken.map(|at| at.0),
     }
 }
 
@@ -486,5 +487,6 @@ fn restore_timers(saved: &TimersV1) -> Timers {
         ping: saved.ping_ttt.map(|ttt| (Ttt(ttt), Instant(saved.ping_sent))),
         until: saved.until.map(Instant),
         transfers: saved.transfers.map(Instant),
+        untaken: saved.untaken.map(Instant),
     }
 }

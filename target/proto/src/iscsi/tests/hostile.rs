@@ -140,6 +140,61 @@ fn output_that_nobody_takes_stops_the_input() {
     });
 }
 
+/// An immediate ping that is given to the target without taking any of its output.
+fn ping_unread(rig: &mut Rig, itt: Itt, ttt: Ttt, bytes: usize) {
+    let pdu = NopOut { immediate: true, lun: LUN, itt, ttt, cmd_sn: rig.cmd_sn, exp_stat_sn: StatSn(0) };
+    let wire = rig.wire(&pdu.emit(bytes), &[], &pattern(bytes));
+    rig.call(|connection, cx| connection.receive(cx, &wire));
+}
+
+#[test]
+fn a_peer_that_never_reads_is_cut_off() {
+    both(|rig| {
+        rig.login("");
+        let itt = rig.read(4096);
+        rig.send(itt, 0, &pattern(4096));
+        rig.good(itt, 4096);
+        // It talks on, so it is not silent, and nothing it says calls for an answer.
+        for _ in 0..5 {
+            ping_unread(rig, Itt::RESERVED, Ttt::RESERVED, 0);
+            rig.advance(10);
+            assert!(!rig.connection().is_closed());
+        }
+        ping_unread(rig, Itt::RESERVED, Ttt::RESERVED, 0);
+        rig.advance(10);
+        assert!(rig.connection().is_closed(), "{:?}", rig.connection().deadline());
+        rig.noticed("takes nothing of what is sent to it");
+        assert_eq!(rig.arena.usage().2, 0, "and frees what was meant for it");
+    });
+}
+
+#[test]
+fn a_peer_that_reads_slowly_is_not_called_silent() {
+    both(|rig| {
+        rig.login("MaxRecvDataSegmentLength=65536");
+        for _ in 0..2 {
+            ping_unread(rig, Itt(1), Ttt::RESERVED, 60_000);
+        }
+        // Nothing is read of it any more, so it cannot answer; it takes a little now and then.
+        for _ in 0..10 {
+            assert!(!rig.connection().wants_input());
+            rig.advance(50);
+            rig.call(|connection, cx| connection.sent(cx, 1000));
+        }
+        assert!(!rig.connection().is_ended());
+        rig.call(|connection, cx| connection.sent(cx, 100_000));
+        assert!(rig.connection().wants_input());
+        // Now it has as long as everybody else.
+        rig.advance(14);
+        assert!(!rig.connection().is_ended());
+        rig.advance(1);
+        rig.advance(29);
+        assert!(!rig.connection().is_ended());
+        rig.advance(1);
+        assert!(rig.connection().is_closed());
+    });
+}
+
 #[test]
 fn text_and_pings_ahead_of_their_turn_are_bounded() {
     both(|rig| {

@@ -215,7 +215,7 @@ impl Rig {
             let bite = bytes.len().div_ceil(2);
             self.transcript.extend(&bytes[..bite]);
             self.unread.extend(&bytes[..bite]);
-            self.call(|connection, _| connection.sent(bite));
+            self.call(|connection, cx| connection.sent(cx, bite));
         }
     }
 
