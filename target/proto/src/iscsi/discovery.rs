@@ -8,6 +8,15 @@ use super::text::push;
 /// The most bytes of one answer; targets beyond it are left out whole.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
+/// What SendTargets finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// TargetName and TargetAddress pairs, perhaps none.
+    pub text: Vec<u8>,
+    /// Targets that were not named because of [`ANSWER_BYTES_MAX`].
+    pub left_out: usize,
+}
+
 /// From where an initiator asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -24,9 +33,9 @@ pub struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// The answer to `SendTargets=<value>`: TargetName and TargetAddress pairs, perhaps none; `None` when this kind
-    /// of session may not ask that (`All` in a normal session, nothing in a discovery session).
-    pub fn send_targets(&self, value: &str) -> Option<Vec<u8>> {
+    /// The answer to `SendTargets=<value>`; `None` when this kind of session may not ask that (`All` in a normal
+    /// session, nothing in a discovery session).
+    pub fn send_targets(&self, value: &str) -> Option<Found> {
         let wanted = match (value, self.target) {
             ("All", None) => None,
             ("All", Some(_)) | ("", None) => return None,
@@ -34,21 +43,21 @@ impl Asker<'_> {
             (name, None) => Some(name),
             // Of the others a normal session learns nothing.
             (name, Some(own)) if same_name(name, own) => Some(own),
-            (_, Some(_)) => return Some(Vec::new()),
+            (_, Some(_)) => return Some(Found::default()),
         };
-        let mut text = Vec::new();
+        let mut found = Found::default();
         for target in &self.site.targets {
             if wanted.is_some_and(|name| !same_name(name, &target.name)) || target.auth_for(self.initiator).is_none() {
                 continue;
             }
-            let before = text.len();
-            self.describe(target, &mut text);
-            if text.len() > ANSWER_BYTES_MAX {
-                text.truncate(before);
-                break;
+            let before = found.text.len();
+            self.describe(target, &mut found.text);
+            if found.text.len() > ANSWER_BYTES_MAX {
+                found.text.truncate(before);
+                found.left_out += 1;
             }
         }
-        Some(text)
+        Some(found)
     }
 
     /// A target no portal of which is in reach is not named at all: without an address an initiator would take the

@@ -1,23 +1,33 @@
 //! Text requests in full feature phase: what a complete text asks, and what it changes (RFC 7143 §6.4, §11.10).
 
-use super::discovery::Asker;
+use super::discovery::{Asker, Found};
 use super::keys::{Entry, Key, NOT_UNDERSTOOD, Negotiated, REJECT, Rule, Senders, Use, Violation, lookup, redeclare};
 use super::text::{TEXT_BYTES_MAX, parse, push};
 
+/// The answer to a complete text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Pairs, perhaps none.
+    pub text: Vec<u8>,
+    /// Targets that SendTargets did not name, for want of room.
+    pub left_out: usize,
+}
+
 /// Answers the complete text of a request. What it changes holds from the answer on; when one of its keys cannot be
 /// taken, that key is answered with Reject and nothing changes (RFC 7143 §7.12).
-pub fn answer(asker: &Asker<'_>, negotiated: &mut Negotiated, text: &[u8]) -> Result<Vec<u8>, Violation> {
+pub fn answer(asker: &Asker<'_>, negotiated: &mut Negotiated, text: &[u8]) -> Result<Answer, Violation> {
     let pairs = parse(text).map_err(|bad| Violation::new("text", bad.to_string()))?;
     let (mut values, mut failed) = (negotiated.clone(), false);
     // What SendTargets finds has its own bound.
-    let (mut answers, mut found) = (Vec::new(), Vec::new());
+    let (mut answers, mut found) = (Vec::new(), Found::default());
     for (name, value) in pairs {
         let Some(entry) = lookup(name) else {
             push(&mut answers, name, NOT_UNDERSTOOD);
             continue;
         };
         match key(asker, &mut values, entry, value) {
-            Ok(more) => found.extend(more),
+            Ok(None) => {}
+            Ok(Some(targets)) => found = targets,
             // To our own keys some initiators answer that they do not know them.
             Err(()) if value == NOT_UNDERSTOOD => {}
             Err(()) => {
@@ -32,18 +42,18 @@ pub fn answer(asker: &Asker<'_>, negotiated: &mut Negotiated, text: &[u8]) -> Re
     if !failed {
         *negotiated = values;
     }
-    answers.append(&mut found);
-    Ok(answers)
+    answers.append(&mut found.text);
+    Ok(Answer { text: answers, left_out: found.left_out })
 }
 
-fn key(asker: &Asker<'_>, values: &mut Negotiated, entry: &Entry, value: &str) -> Result<Vec<u8>, ()> {
+fn key(asker: &Asker<'_>, values: &mut Negotiated, entry: &Entry, value: &str) -> Result<Option<Found>, ()> {
     if !matches!(entry.usage, Use::FullFeature | Use::All) || entry.senders == Senders::Target {
         return Err(());
     }
     match (entry.key, &entry.rule) {
-        (Key::SendTargets, _) => asker.send_targets(value).ok_or(()),
-        (Key::MaxRecvDataSegmentLength, _) => redeclare(values, value).map(|()| Vec::new()).map_err(drop),
-        (_, Rule::Text { max }) if value.len() <= *max => Ok(Vec::new()),
+        (Key::SendTargets, _) => asker.send_targets(value).map(Some).ok_or(()),
+        (Key::MaxRecvDataSegmentLength, _) => redeclare(values, value).map(|()| None).map_err(drop),
+        (_, Rule::Text { max }) if value.len() <= *max => Ok(None),
         _ => Err(()),
     }
 }
@@ -76,7 +86,7 @@ mod tests {
         let local = "127.0.0.1:3260".parse().unwrap();
         let asker = Asker { site: &site, initiator: "iqn.me", portal: 0, local, target };
         answer(&asker, values, text.replace('|', "\0").as_bytes())
-            .map(|text| String::from_utf8(text).unwrap().replace('\0', "|"))
+            .map(|answer| String::from_utf8(answer.text).unwrap().replace('\0', "|"))
     }
 
     const A: &str = "TargetName=iqn.2026-11.com.example:a|TargetAddress=127.0.0.1:3260,1|";

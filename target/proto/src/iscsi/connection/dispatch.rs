@@ -98,6 +98,9 @@ impl Connection {
                 }
                 (Purpose::Process, Sink::Bytes { bytes: Vec::new(), keep: len })
             }
+            opcode::LOGOUT_REQUEST if matches!(LogoutRequest::parse(&head.bhs).reason, LogoutReason::Other(_)) => {
+                (Purpose::Reject(RejectReason::InvalidField), Sink::Skip)
+            }
             opcode::TASK_REQUEST | opcode::LOGOUT_REQUEST | opcode::SNACK | opcode::LOGIN_REQUEST => {
                 (Purpose::Process, Sink::Skip)
             }
@@ -171,9 +174,9 @@ impl Connection {
                 }
             }
             Turn::Now => {
-                self.window.advance(held.takes_slot());
-                self.deliver(cx, held);
-                self.deliver_held(cx);
+                if self.take_turn(cx, held) {
+                    self.deliver_held(cx);
+                }
             }
         }
     }
@@ -181,8 +184,23 @@ impl Connection {
     /// What came early and whose turn has come.
     fn deliver_held(&mut self, cx: &Cx<'_>) {
         while let Some(next) = self.window.next() {
-            self.window.advance(next.takes_slot());
-            self.deliver(cx, next);
+            if !self.take_turn(cx, next) {
+                return;
+            }
+        }
+    }
+
+    /// What has the expected number. False: it was rejected, and its number is still expected.
+    fn take_turn(&mut self, cx: &Cx<'_>, held: Held) -> bool {
+        match &held {
+            Held::Request { bhs, data } if opcode(bhs) == opcode::TEXT_REQUEST && !self.is_ended() => {
+                self.text_request(cx, bhs, data, true)
+            }
+            _ => {
+                self.window.advance(held.takes_slot());
+                self.deliver(cx, held);
+                true
+            }
         }
     }
 
@@ -194,7 +212,9 @@ impl Connection {
             Held::Command(command) => self.deliver_command(cx, command),
             Held::Plugged => {}
             Held::Request { bhs, data } => match opcode(&bhs) {
-                opcode::TEXT_REQUEST => self.text_request(cx, &bhs, &data),
+                opcode::TEXT_REQUEST => {
+                    self.text_request(cx, &bhs, &data, false);
+                }
                 opcode::NOP_OUT => self.pong(&NopOut::parse(&bhs), &data),
                 opcode::TASK_REQUEST => self.manage(cx, &TaskRequest::parse(&bhs)),
                 opcode::LOGOUT_REQUEST => self.logout(&LogoutRequest::parse(&bhs)),

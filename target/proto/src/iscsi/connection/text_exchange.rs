@@ -3,6 +3,7 @@
 use super::{Connection, Cx};
 use crate::iscsi::discovery::Asker;
 use crate::iscsi::exchange;
+use crate::iscsi::keys::Violation;
 use crate::iscsi::pdu::{Bhs, Itt, RejectReason, TextRequest, TextResponse, Ttt};
 use crate::iscsi::text::TEXT_BYTES_MAX;
 use mainstay_base::sam::Lun;
@@ -25,40 +26,72 @@ impl Connection {
         self.text.as_ref().map_or(0, |exchange| exchange.inbox.len())
     }
 
-    /// A Text Request whose turn it is.
-    pub(super) fn text_request(&mut self, cx: &Cx<'_>, bhs: &Bhs, data: &[u8]) {
+    /// A Text Request whose turn it is. One that is rejected does not count as received, so a `numbered` one takes its
+    /// number only here (RFC 7143 §7.3); false: it was rejected, and changes nothing.
+    pub(super) fn text_request(&mut self, cx: &Cx<'_>, bhs: &Bhs, data: &[u8], numbered: bool) -> bool {
         let request = TextRequest::parse(bhs);
+        if request.itt == Itt::RESERVED {
+            return self.refuse_text(bhs, RejectReason::InvalidField, "a text request with a reserved tag", "11.2.1.8");
+        }
         if request.last && request.more {
-            return self.reject(bhs, RejectReason::InvalidField, "a text request with both F and C", "11.10.2");
+            return self.refuse_text(bhs, RejectReason::InvalidField, "a text request with both F and C", "11.10.2");
         }
-        let mut exchange = match self.text.take() {
-            // A reserved tag begins anew, whatever there was (RFC 7143 §11.10.4).
-            _ if request.ttt == Ttt::RESERVED => {
-                Box::new(TextExchange { itt: request.itt, ttt: Ttt::RESERVED, inbox: Vec::new(), outbox: Vec::new() })
+        // A reserved tag begins anew, whatever there was (RFC 7143 §11.10.4).
+        let begins = request.ttt == Ttt::RESERVED;
+        let same = |exchange: &&TextExchange| exchange.itt == request.itt && exchange.ttt == request.ttt;
+        let current = self.text.as_deref().filter(|_| !begins).filter(same);
+        if !begins && current.is_none() {
+            let why = "a text request with a target transfer tag we did not give";
+            return self.refuse_text(bhs, RejectReason::InvalidField, why, "11.10.4");
+        }
+        // It fetches the rest of our answer, and has nothing to say meanwhile (RFC 7143 §6.2).
+        let fetches = current.is_some_and(|exchange| !exchange.outbox.is_empty());
+        if fetches && !data.is_empty() {
+            let why = "a text request with text before our own had ended";
+            return self.refuse_text(bhs, RejectReason::ProtocolError, why, "6.2");
+        }
+        let inbox = [current.map_or(&[][..], |exchange| &exchange.inbox), data].concat();
+        if inbox.len() > TEXT_BYTES_MAX {
+            self.fatal(&format!("sends a text of more than {TEXT_BYTES_MAX} bytes"), "6.1");
+            return false;
+        }
+        let mut answer = None;
+        if !fetches && !request.more {
+            match self.ask(cx, &inbox) {
+                Ok(text) => answer = Some(text),
+                Err(violation) => {
+                    let why = format!("a text request: {violation}");
+                    return self.refuse_text(bhs, RejectReason::ProtocolError, &why, "6.2");
+                }
             }
-            Some(exchange) if exchange.itt == request.itt && exchange.ttt == request.ttt => exchange,
-            other => {
-                self.text = other;
-                let why = "a text request with a target transfer tag we did not give";
-                return self.reject(bhs, RejectReason::InvalidField, why, "11.10.4");
+        }
+        if numbered {
+            self.window.advance(false);
+        }
+        let fresh = || TextExchange { itt: request.itt, ttt: Ttt::RESERVED, inbox: Vec::new(), outbox: Vec::new() };
+        let mut exchange = self.text.take().filter(|_| !begins).unwrap_or_else(|| Box::new(fresh()));
+        match answer {
+            Some(text) => {
+                exchange.inbox = Vec::new();
+                exchange.outbox = text;
+                self.text_response(exchange, &request);
             }
-        };
-        if !exchange.outbox.is_empty() {
-            // It fetches the rest of our answer, and has nothing to say meanwhile (RFC 7143 §6.2).
-            if !data.is_empty() {
-                let why = "a text request with text before our own had ended";
-                return self.reject(bhs, RejectReason::ProtocolError, why, "6.2");
+            None if fetches => self.text_response(exchange, &request),
+            None => {
+                exchange.inbox = inbox;
+                self.respond_with(exchange, false, false, &[]);
             }
-            return self.text_response(exchange, &request);
         }
-        exchange.inbox.extend_from_slice(data);
-        if exchange.inbox.len() > TEXT_BYTES_MAX {
-            return self.fatal(&format!("sends a text of more than {TEXT_BYTES_MAX} bytes"), "6.1");
-        }
-        if request.more {
-            return self.respond_with(exchange, false, false, &[]);
-        }
-        let inbox = std::mem::take(&mut exchange.inbox);
+        true
+    }
+
+    fn refuse_text(&mut self, bhs: &Bhs, reason: RejectReason, why: &str, clause: &str) -> bool {
+        self.reject(bhs, reason, why, clause);
+        false
+    }
+
+    /// What a complete text is answered with.
+    fn ask(&mut self, cx: &Cx<'_>, text: &[u8]) -> Result<Vec<u8>, Violation> {
         let asker = Asker {
             site: cx.site,
             initiator: &self.info.initiator,
@@ -66,15 +99,12 @@ impl Connection {
             local: self.info.local,
             target: self.info.target_name.as_deref(),
         };
-        match exchange::answer(&asker, &mut self.info.negotiated, &inbox) {
-            Ok(answer) => {
-                exchange.outbox = answer;
-                self.text_response(exchange, &request);
-            }
-            Err(violation) => {
-                self.reject(bhs, RejectReason::ProtocolError, &format!("a text request: {violation}"), "6.2");
-            }
+        let answer = exchange::answer(&asker, &mut self.info.negotiated, text)?;
+        if answer.left_out > 0 {
+            let targets = answer.left_out;
+            self.notice(&format!("is not told of {targets} targets: the answer to SendTargets is too long"), None);
         }
+        Ok(answer.text)
     }
 
     fn text_response(&mut self, mut exchange: Box<TextExchange>, request: &TextRequest) {

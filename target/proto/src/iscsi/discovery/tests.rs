@@ -24,13 +24,13 @@ fn everywhere(portals: Vec<Portal>) -> Site {
 /// The addresses told to someone who came to `local` by `portal`.
 fn addresses(site: &Site, portal: usize, local: &str) -> Vec<String> {
     let asker = Asker { site, initiator: ME, portal, local: local.parse().unwrap(), target: None };
-    let text = String::from_utf8(asker.send_targets("All").unwrap()).unwrap();
+    let text = String::from_utf8(asker.send_targets("All").unwrap().text).unwrap();
     text.split('\0').filter_map(|pair| pair.strip_prefix("TargetAddress=")).map(str::to_owned).collect()
 }
 
 fn names(site: &Site, own: Option<&str>, value: &str) -> Option<Vec<String>> {
     let local = "10.0.0.1:3260".parse().unwrap();
-    let text = Asker { site, initiator: ME, portal: 0, local, target: own }.send_targets(value)?;
+    let text = Asker { site, initiator: ME, portal: 0, local, target: own }.send_targets(value)?.text;
     let text = String::from_utf8(text).unwrap();
     Some(text.split('\0').filter_map(|pair| pair.strip_prefix("TargetName=")).map(str::to_owned).collect())
 }
@@ -68,7 +68,7 @@ fn whole_answer() {
     let mut site = everywhere(vec![portal("10.0.0.1:3260", None, 1), portal("10.0.1.1:3261", None, 2)]);
     site.targets.push(target(B, &[1], Access::Anyone));
     let asker = Asker { site: &site, initiator: ME, portal: 0, local: "10.0.0.1:3260".parse().unwrap(), target: None };
-    let text = String::from_utf8(asker.send_targets("All").unwrap()).unwrap();
+    let text = String::from_utf8(asker.send_targets("All").unwrap().text).unwrap();
     assert_eq!(
         text.replace('\0', "|"),
         format!(
@@ -137,7 +137,9 @@ fn bounded() {
     let mut site = everywhere(vec![portal("10.0.0.1:3260", None, 1)]);
     site.targets = (0..30_000).map(|n| target(&format!("{A}{n}"), &[0], Access::Anyone)).collect();
     let asker = Asker { site: &site, initiator: ME, portal: 0, local: "10.0.0.1:3260".parse().unwrap(), target: None };
-    let text = asker.send_targets("All").unwrap();
+    let Found { text, left_out } = asker.send_targets("All").unwrap();
+    let named = text.split(|&byte| byte == 0).filter(|pair| pair.starts_with(b"TargetName=")).count();
+    assert_eq!(named + left_out, 30_000);
     assert!(text.len() <= ANSWER_BYTES_MAX && text.len() > ANSWER_BYTES_MAX - 200);
     assert!(text.ends_with(b"TargetAddress=10.0.0.1:3260,1\0"));
     // Indices that point nowhere are no portals.

@@ -130,15 +130,36 @@ fn text_that_breaks_the_rules() {
         rig.login("");
         let pdu = text(rig, Itt(50), Ttt::RESERVED, true, true, "SendTargets=\0");
         rig.expect_reject(RejectReason::InvalidField, &pdu.emit(13));
+        // What is rejected was not received: its number is still expected (RFC 7143 §7.3).
+        let first = pdu.cmd_sn;
+        rig.cmd_sn = first;
         let pdu = text(rig, Itt(50), Ttt(5), true, false, "SendTargets=\0");
         rig.expect_reject(RejectReason::InvalidField, &pdu.emit(13));
+        rig.cmd_sn = first;
+        let pdu = text(rig, Itt::RESERVED, Ttt::RESERVED, true, false, "SendTargets=\0");
+        rig.expect_reject(RejectReason::InvalidField, &pdu.emit(13));
+        rig.cmd_sn = first;
         let pdu = text(rig, Itt(50), Ttt::RESERVED, true, false, "no pair");
         rig.expect_reject(RejectReason::ProtocolError, &pdu.emit(7));
+        // One that comes early is rejected when its turn comes.
+        rig.cmd_sn = first.plus(1);
+        let early = text(rig, Itt(51), Ttt::RESERVED, true, false, "no pair");
+        rig.quiet();
+        rig.cmd_sn = first;
         text(rig, Itt(50), Ttt::RESERVED, true, false, "SendTargets=\0X-foo=1\0");
         let (response, answer) = text_response(rig);
         assert!(response.last);
         assert!(answer.contains(TARGET) && answer.contains("X-foo=NotUnderstood"), "{answer}");
+        rig.expect_reject(RejectReason::ProtocolError, &early.emit(7));
         rig.quiet();
+        // A text that ends badly leaves what was agreed on before, and its exchange where it was.
+        text(rig, Itt(50), Ttt::RESERVED, false, true, "X-a=1\0");
+        let ttt = text_response(rig).0.ttt;
+        let pdu = text(rig, Itt(50), ttt, true, false, "X-b");
+        rig.expect_reject(RejectReason::ProtocolError, &pdu.emit(3));
+        rig.cmd_sn = pdu.cmd_sn;
+        text(rig, Itt(50), ttt, true, false, "X-c=1\0");
+        assert_eq!(text_response(rig).1, "X-a=NotUnderstood\0X-c=NotUnderstood\0");
         // Without an end.
         let part = "x".repeat(8000);
         let mut ttt = Ttt::RESERVED;
@@ -230,6 +251,11 @@ fn logout(rig: &mut Rig, reason: LogoutReason, cid: u16) -> LogoutResponse {
 fn logging_out() {
     both(|rig| {
         rig.login("");
+        let cmd_sn = rig.cmd_sn;
+        let reason = LogoutReason::Other(3);
+        let pdu = LogoutRequest { immediate: false, reason, itt: Itt(70), cid: 9, cmd_sn, exp_stat_sn: StatSn(0) };
+        rig.pdu(&pdu.emit(), &[]);
+        rig.expect_reject(RejectReason::InvalidField, &pdu.emit());
         let result = logout(rig, LogoutReason::RemoveForRecovery, 9).result;
         assert_eq!(result, LogoutResult::RecoveryNotSupported);
         assert_eq!(logout(rig, LogoutReason::CloseConnection, 8).result, LogoutResult::NoSuchConnection);
@@ -346,5 +372,20 @@ fn a_rejected_value_does_not_end_a_login() {
         let negotiated = &rig.connection().info().negotiated;
         assert_eq!((negotiated.header_digest.name(), negotiated.max_burst_length), ("None", 262_144));
         rig.noticed("HeaderDigest: of \"SHA256\" we can do nothing, only None or CRC32C; rejected (RFC 7143 §6.2)");
+    });
+}
+
+/// What an initiator is not told is told to the people who run the target.
+#[test]
+fn more_targets_than_an_answer_holds() {
+    let options = || Options { targets: 15_000, ..Options::default() };
+    both_with(options, |rig| {
+        rig.discovery("MaxRecvDataSegmentLength=16777215");
+        text(rig, Itt(50), Ttt::RESERVED, true, false, "SendTargets=All\0");
+        let (response, answer) = text_response(rig);
+        assert!(response.last);
+        let named = answer.matches("TargetName=").count();
+        assert!((10_000..15_000).contains(&named));
+        rig.noticed(&format!("is not told of {} targets", 15_000 - named));
     });
 }
