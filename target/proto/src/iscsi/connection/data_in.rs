@@ -34,7 +34,7 @@ impl Connection {
                 itt,
                 ttt: Ttt::RESERVED,
                 counters,
-                data_sn: task.data_sn,
+                data_sn: task.data_number(),
                 offset: offset + at,
             };
             task.data_sn += 1;
@@ -64,9 +64,14 @@ impl Connection {
             self.window.retired();
         }
         let counters = self.count();
-        let (digests, bidirectional) = (self.digests, task.in_bytes > 0 && task.out_bytes > 0);
+        let (digests, bidirectional) = (self.digests, task.is_bidirectional());
         let expected = if task.out_bytes > 0 { task.out_bytes } else { task.in_bytes };
-        let residual = Residual::of(expected, reply.moved);
+        let (residual, bidirectional_read) = match bidirectional {
+            false => (Residual::of(expected, reply.moved), Residual::None),
+            // No command of ours moves data both ways: what was moved, was moved one way.
+            true if task.data_sn > 0 => (Residual::of(task.out_bytes, 0), Residual::of(task.in_bytes, reply.moved)),
+            true => (Residual::of(task.out_bytes, reply.moved), Residual::of(task.in_bytes, 0)),
+        };
         if reply.status == Status::Good && reply.sense.is_empty() && !bidirectional {
             let status = Some(DataInStatus { status: reply.status as u8, residual });
             let ride = |bhs: &_| {
@@ -85,7 +90,7 @@ impl Connection {
             counters,
             // R2Ts count only beside Data-In: without any it must be 0 (RFC 7143 §11.4.8).
             exp_data_sn: if task.data_sn > 0 { task.data_sn + task.r2t_sn } else { 0 },
-            bidirectional_read: Residual::None,
+            bidirectional_read,
             residual,
         };
         if reply.sense.is_empty() {

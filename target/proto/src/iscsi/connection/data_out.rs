@@ -224,6 +224,7 @@ impl Connection {
     pub(super) fn data_out(&mut self, cx: &Cx<'_>, bhs: &Bhs, purpose: Purpose, sink: Sink) {
         let pdu = DataOut::parse(bhs);
         let len = data_bytes(bhs) as u32;
+        let first_max = self.info.negotiated.first_burst_length;
         let Some(task) = self.tasks.get_mut(pdu.itt) else { return };
         task.progress = cx.now;
         if let Purpose::Broken(number) = purpose {
@@ -239,8 +240,10 @@ impl Connection {
                 task.first.buf = Some(buf);
             }
             task.first.got += len;
-            task.first.data_sn += 1;
+            task.first.data_sn = task.first.data_sn.wrapping_add(1);
             task.first.open = !pdu.last;
+            // Of a longer write, unsolicited PDUs fill the first burst (RFC 7143 §11.4.7.2).
+            short = pdu.last && task.first.got < first_max && first_max < task.out_bytes;
         } else {
             if let (Some(collect), Sink::Buf { buf, .. }) = (task.collect_at(pdu.offset), sink) {
                 collect.buf = Some(buf);
@@ -249,7 +252,7 @@ impl Connection {
             if let Some(at) = task.r2ts.iter().position(|asked| asked.ttt == pdu.ttt) {
                 let asked = &mut task.r2ts[at];
                 asked.got += len;
-                asked.data_sn += 1;
+                asked.data_sn = asked.data_sn.wrapping_add(1);
                 short = pdu.last && asked.got < asked.len;
                 if asked.got == asked.len {
                     task.r2ts.remove(at);
@@ -333,6 +336,7 @@ impl Connection {
         if task.first.open || task.failed {
             return;
         }
+        let shared = if task.is_bidirectional() { task.data_sn } else { 0 };
         let mut at = 0;
         while at < task.collects.len() {
             let collect = &mut task.collects[at];
@@ -366,7 +370,7 @@ impl Connection {
                         exp_cmd_sn: self.window.expected(),
                         max_cmd_sn: self.window.last(),
                     },
-                    r2t_sn: task.r2t_sn,
+                    r2t_sn: task.r2t_sn.wrapping_add(shared),
                     offset,
                     desired: len,
                 };
@@ -431,7 +435,8 @@ impl Connection {
         if task.delivered && !task.immediate {
             self.window.retired();
         }
-        if task.out_bytes > 0 {
+        // Of the others nothing can come any more.
+        if task.is_open() {
             self.abandon(itt);
         }
     }

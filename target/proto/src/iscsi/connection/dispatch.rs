@@ -3,7 +3,7 @@
 use super::input::{Body, Head, Purpose, Sink};
 use super::window::{Held, Turn};
 use super::{ABANDONED_MAX, Connection, Cx, Pending};
-use crate::iscsi::event::{Event, TaskManagement};
+use crate::iscsi::event::{Command, Event, TaskManagement};
 use crate::iscsi::login::SEGMENT_BYTES_MAX;
 use crate::iscsi::pdu::{
     Bhs, CmdSn, Itt, LogoutReason, LogoutRequest, LogoutResponse, LogoutResult, NopIn, NopOut, RejectReason,
@@ -284,6 +284,16 @@ impl Connection {
                     self.forget(referenced);
                 }
                 self.deliver_held(cx);
+            }
+        }
+        // What was sent before a function that ends many tasks is ended by it too, although it waits for its turn
+        // (RFC 7143 §4.2.3.3).
+        let of_target = matches!(function, Tmf::TargetWarmReset | Tmf::TargetColdReset);
+        if of_target || matches!(function, Tmf::AbortTaskSet | Tmf::ClearTaskSet | Tmf::LogicalUnitReset) {
+            let meant = |command: &Command| of_target || command.lun == lun;
+            for (cmd_sn, itt) in self.window.held_commands(request.cmd_sn, meant) {
+                self.window.plug(cmd_sn, itt);
+                self.forget(itt);
             }
         }
         self.events.push_back(Event::TaskManagement(TaskManagement { itt, function, lun, referenced, if_unknown }));

@@ -49,7 +49,7 @@ const RUN_HIGH: usize = 64 * 1024;
 /// Notices given about one connection; a hostile peer does not fill the log.
 const NOTICES_MAX: u32 = 32;
 /// Tags of aborted commands that are remembered, so that their late data is swallowed.
-const ABANDONED_MAX: usize = 64;
+const ABANDONED_MAX: usize = 256;
 
 /// How a connection begins.
 #[derive(Clone, Debug)]

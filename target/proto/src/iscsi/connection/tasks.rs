@@ -75,6 +75,17 @@ impl Task {
     pub fn is_open(&self) -> bool {
         self.first.open || !self.r2ts.is_empty()
     }
+
+    /// It has data in both directions.
+    pub fn is_bidirectional(&self) -> bool {
+        self.in_bytes > 0 && self.out_bytes > 0
+    }
+
+    /// DataSN of the next Data-In; those of a bidirectional command are numbered together with its R2Ts (RFC 7143
+    /// §4.2.2.4).
+    pub fn data_number(&self) -> u32 {
+        if self.is_bidirectional() { self.r2t_sn.wrapping_add(self.data_sn) } else { self.data_sn }
+    }
 }
 
 const EMPTY: u16 = u16::MAX;

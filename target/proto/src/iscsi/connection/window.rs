@@ -191,6 +191,16 @@ impl Window {
         self.held[at] = Some(held);
     }
 
+    /// The commands before `end` that wait for their turn and that `pick` picks.
+    pub fn held_commands(&self, end: CmdSn, pick: impl Fn(&Command) -> bool) -> Vec<(CmdSn, Itt)> {
+        let numbered = (0u32..).map(|n| self.expected.plus(n)).zip(&self.held);
+        let picked = |(cmd_sn, held): (CmdSn, &Option<Held>)| match held {
+            Some(Held::Command(command)) if cmd_sn.before(end) && pick(command) => Some((cmd_sn, command.itt)),
+            _ => None,
+        };
+        numbered.filter_map(picked).collect()
+    }
+
     /// Bytes of text and ping data that wait for their turn.
     pub fn held_bytes(&self) -> usize {
         let bytes = |held: &Held| match held {

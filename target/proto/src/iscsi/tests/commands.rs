@@ -3,7 +3,7 @@
 use super::rig::*;
 use crate::iscsi::Event;
 use crate::iscsi::pdu::*;
-use mainstay_base::sam::{Status, Tmf};
+use mainstay_base::sam::{Lun, Status, Tmf};
 
 #[test]
 fn a_small_read_has_its_status_on_the_data() {
@@ -317,5 +317,73 @@ fn a_long_cdb() {
         let wire = rig.wire(&command.emit(4, 0), &[0, 9, 1, 0], &[]);
         rig.bytes(&wire);
         rig.expect_reject(RejectReason::InvalidField, &command.emit(4, 0));
+    });
+}
+
+/// A command that waits for its turn is ended by a function for all tasks that was sent after it, not by one before it
+/// and not by one for another unit (RFC 7143 §4.2.3.3).
+#[test]
+fn ending_all_tasks_ends_those_that_wait() {
+    for (function, other_unit) in [(2, false), (4, false), (5, false), (6, true), (7, true)] {
+        both(|rig| {
+            rig.login("");
+            let (first, two, three) = (rig.command(512, 0), rig.command(512, 0), rig.command(512, 0));
+            let elsewhere = ScsiCommand { lun: Lun::default(), ..rig.command(512, 0) };
+            let request = TaskRequest { function, ..abort(rig, Itt::RESERVED, CmdSn(0)) };
+            let later = rig.command(512, 0);
+            for command in [&two, &three, &elsewhere, &later] {
+                rig.pdu(&command.emit(0, 0), &[]);
+            }
+            managed(rig, &request);
+            answer(rig, request.itt, TmfResponse::Complete);
+            rig.deliver(&first, &[]);
+            if !other_unit {
+                assert!(matches!(rig.event(), Event::Command(got) if got.itt == elsewhere.itt));
+            }
+            rig.expect_command(later.itt);
+            rig.quiet();
+            let next = rig.command(512, 0);
+            rig.deliver(&next, &[]);
+        });
+    }
+}
+
+/// RFC 7143 §11.4.5, §4.2.2.4: two residuals, one numbering.
+#[test]
+fn a_command_with_data_both_ways() {
+    both(|rig| {
+        rig.login("");
+        let both_ways = |rig: &mut Rig| {
+            let command = ScsiCommand { read: true, ..rig.command(0, 1024) };
+            let ahs = Ahs { extended_cdb: Vec::new(), bidirectional_read: Some(512) }.emit();
+            let wire = rig.wire(&command.emit(ahs.len(), 0), &ahs, &[]);
+            rig.bytes(&wire);
+            match rig.event() {
+                Event::Command(got) => assert_eq!((got.in_bytes, got.out_bytes), (512, 1024)),
+                other => panic!("{other:?}"),
+            }
+            command.itt
+        };
+        // The usual end: refused before any data.
+        let itt = both_ways(rig);
+        rig.finish_with(itt, Status::CheckCondition, &[0x70, 0, 5], 0);
+        let response = rig.expect_status(itt);
+        assert_eq!(response.residual, Residual::Underflow(1024));
+        assert_eq!(response.bidirectional_read, Residual::Underflow(512));
+        let itt = both_ways(rig);
+        rig.send(itt, 0, &pattern(256));
+        rig.collect(itt, 0, 1024);
+        assert!(matches!(rig.next().pdu, Response::DataIn(DataIn { data_sn: 0, .. })));
+        let r2t = rig.expect_r2t(itt);
+        assert_eq!(r2t.r2t_sn, 1);
+        rig.data_out(itt, r2t.ttt, 0, 0, true, &pattern(1024));
+        rig.expect_data(itt, 0, &pattern(1024));
+        rig.send(itt, 256, &pattern(256));
+        assert!(matches!(rig.next().pdu, Response::DataIn(DataIn { data_sn: 2, .. })));
+        rig.good(itt, 512);
+        let response = rig.expect_status(itt);
+        assert_eq!((response.bidirectional_read, response.residual), (Residual::None, Residual::Underflow(1024)));
+        assert_eq!(response.exp_data_sn, 3);
+        rig.quiet();
     });
 }

@@ -217,6 +217,54 @@ fn more_than_was_agreed() {
     });
 }
 
+/// RFC 7143 §11.4.7.2: who sends unsolicited PDUs of a long write fills the first burst with them.
+#[test]
+fn less_than_the_first_burst() {
+    both(|rig| {
+        rig.login("InitialR2T=No FirstBurstLength=4096");
+        let command = ScsiCommand { last: false, ..rig.command(0, 8192) };
+        rig.deliver(&command, &pattern(1024));
+        rig.data_out(command.itt, NO, 0, 1024, true, &pattern(1024));
+        failed(rig, command.itt, 0x0c, 0x0d);
+        let command = ScsiCommand { last: false, ..rig.command(0, 8192) };
+        rig.deliver(&command, &pattern(1024));
+        rig.data_out(command.itt, NO, 0, 1024, false, &pattern(2048));
+        rig.data_out(command.itt, NO, 1, 3072, true, &pattern(1024));
+        rig.collect(command.itt, 0, 8192);
+        let r2t = rig.expect_r2t(command.itt);
+        assert_eq!((r2t.offset, r2t.desired), (4096, 4096));
+        // Without unsolicited PDUs, immediate data may be as short as it likes.
+        let command = rig.command(0, 8192);
+        rig.deliver(&command, &pattern(1024));
+        rig.collect(command.itt, 0, 8192);
+        assert_eq!(rig.expect_r2t(command.itt).offset, 1024);
+        rig.quiet();
+    });
+}
+
+/// Late data of more commands than a window usually has.
+#[test]
+fn late_data_of_many_aborted_commands_is_swallowed() {
+    both(|rig| {
+        rig.login("InitialR2T=No FirstBurstLength=512");
+        let mut itts = Vec::new();
+        for _ in 0..120 {
+            let command = ScsiCommand { last: false, ..rig.command(0, 512) };
+            rig.deliver(&command, &[]);
+            itts.push(command.itt);
+        }
+        for &itt in &itts {
+            rig.call(|connection, _| connection.discard(itt));
+        }
+        for &itt in &itts {
+            rig.data_out(itt, NO, 0, 0, true, &pattern(512));
+        }
+        while let Some(got) = rig.try_next() {
+            assert!(matches!(got.pdu, Response::NopIn(_)), "{got:?}");
+        }
+    });
+}
+
 /// A write of 8 KiB that waits for the data of one R2T.
 fn asked(rig: &mut Rig) -> (Itt, Ttt) {
     let command = rig.command(0, 8192);
