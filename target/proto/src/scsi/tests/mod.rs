@@ -4,6 +4,7 @@
 //! a fresh arena after each call; the transcripts must be the same.
 
 mod any;
+mod cdbs;
 mod golden;
 mod medium;
 mod ranges;
