@@ -3,7 +3,9 @@
 //! I1 A store that hangs takes at most three quarters of the threads, and a store with work always has one: when none
 //! is left, one more than `threads_max` is made. I2 The requests of one store start in the order they came; they may
 //! end in any. I3 Every request comes back once, also when the store panics. I4 At most one wake for a batch, each
-//! way: `notify` is called when the first answer lies ready, and again only after a [`Pool::drain`].
+//! way: `notify` is called when the first answer lies ready, and again only after a [`Pool::drain`]. I5 A store that
+//! answers fast is worked on by one thread for each batch; what hangs there then keeps back only requests of its own batch,
+//! until the next one.
 
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::{Completion, Done, Fault, Op, Request};
@@ -16,6 +18,10 @@ use std::time::{Duration, Instant};
 /// How long a thread waits for more before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 const STACK_BYTES: usize = 256 << 10;
+/// What answers sooner has not waited for a disk.
+const FAST: Duration = Duration::from_micros(100);
+/// So many of these in a row make a store fast; one slow request ends that.
+const FAST_RUN: u32 = 64;
 
 /// What the pool's threads wait for: a volume, or a stand-in.
 pub trait Store: Send + Sync {
@@ -82,6 +88,16 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Threads at work on it.
     running: usize,
+    /// Requests in a row that took no longer than [`FAST`].
+    fast: u32,
+}
+
+impl Queue {
+    /// The next request will hardly wait for anything, by the store's record and by its kind.
+    fn is_fast(&self) -> bool {
+        let plain = |op: &Op| matches!(op, Op::Read { .. } | Op::Write { durable: false, .. });
+        self.fast >= FAST_RUN && self.jobs.front().is_some_and(|job| plain(&job.request.op))
+    }
 }
 
 #[derive(Default)]
@@ -220,12 +236,17 @@ impl Shared {
     fn serve(self: Arc<Self>) {
         let mut work = locked(&self.work);
         loop {
-            while let Some((key, job)) = self.take(&mut work) {
-                self.encourage(&mut work);
+            while let Some((key, job, fast)) = self.take(&mut work) {
+                // A store in the page cache is done sooner by one thread than others are woken for it.
+                if !fast || work.ready.iter().any(|other| *other != key) {
+                    self.encourage(&mut work);
+                }
                 drop(work);
+                let start = Instant::now();
                 self.answer(job);
+                let fast = start.elapsed() <= FAST;
                 work = locked(&self.work);
-                self.put_back(&mut work, key);
+                self.put_back(&mut work, key, fast);
             }
             if work.closing {
                 break;
@@ -244,7 +265,7 @@ impl Shared {
     }
 
     /// The next request in turn. A store that has none running goes first, when threads are scarce.
-    fn take(&self, work: &mut Work) -> Option<(usize, Job)> {
+    fn take(&self, work: &mut Work) -> Option<(usize, Job, bool)> {
         let extra = work.live - work.idle > self.threads_max;
         let idle_store = |key: &usize| work.queues.get(key).is_some_and(|queue| queue.running == 0);
         let turn = match work.ready.iter().position(idle_store) {
@@ -255,20 +276,23 @@ impl Shared {
         };
         let key = work.ready.remove(turn)?;
         let queue = work.queues.get_mut(&key)?;
+        let fast = queue.is_fast();
         let job = queue.jobs.pop_front()?;
         queue.running += 1;
         work.waiting -= 1;
         if !queue.jobs.is_empty() && queue.running < self.per_store_max {
             work.ready.push_back(key);
         }
-        Some((key, job))
+        Some((key, job, fast))
     }
 
-    fn put_back(&self, work: &mut Work, key: usize) {
+    fn put_back(&self, work: &mut Work, key: usize, fast: bool) {
         let Some(queue) = work.queues.get_mut(&key) else { return };
         queue.running -= 1;
+        queue.fast = if fast { queue.fast.saturating_add(1) } else { 0 };
         if queue.jobs.is_empty() {
-            if queue.running == 0 {
+            // Its record is kept while it is good; there are no more of them than stores.
+            if queue.running == 0 && queue.fast == 0 {
                 work.queues.remove(&key);
             }
         } else if queue.running == self.per_store_max - 1 {

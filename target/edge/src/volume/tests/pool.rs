@@ -183,3 +183,42 @@ fn many_stores_share_few_threads() {
     bench.pool.submit_all([job(&stores[0], 0)]);
     bench.answers(1);
 }
+
+/// Answers at once, but for offset 1, which waits to be told.
+struct Moody(Mutex<Receiver<()>>);
+
+impl Store for Moody {
+    fn run(&self, op: &mut Op) -> Result<Done, Fault> {
+        if matches!(op, Op::Read { at: 1, .. }) {
+            self.0.lock().unwrap().recv().unwrap();
+        }
+        Ok(Done::Ok)
+    }
+}
+
+#[test]
+fn a_fast_store_that_begins_to_hang_keeps_nobody_else_back() {
+    let arena = mainstay_base::arena::Arena::heap(1 << 20);
+    let bench = bench(4);
+    let (open, gate) = channel();
+    let moody: Arc<Moody> = Arc::new(Moody(Mutex::new(gate)));
+    let read = |n: u64, at: u64| {
+        let op = Op::Read { at, into: arena.alloc(16).unwrap() };
+        let request = Request { ticket: Ticket(n), volume: VolumeId(0), op };
+        Job { volume: moody.clone(), nexus: NexusId(1), request }
+    };
+    for n in 0..20 {
+        bench.pool.submit_all((0..10).map(|m| read(n * 10 + m, 0)));
+        bench.answers(10);
+    }
+    // It hangs in the middle of a batch; others and later batches go on.
+    bench.pool.submit_all([read(1000, 0), read(1001, 1), read(1002, 0)]);
+    let prompt = Arc::new(Prompt);
+    bench.pool.submit_all([job(&prompt, 2000)]);
+    bench.pool.submit_all([read(1003, 0)]);
+    let mut came: Vec<u64> = bench.answers(4).iter().map(|(_, completion)| completion.ticket.0).collect();
+    came.sort_unstable();
+    assert_eq!(came, [1000, 1002, 1003, 2000]);
+    open.send(()).unwrap();
+    assert_eq!(bench.answers(1)[0].1.ticket, Ticket(1001));
+}
