@@ -99,6 +99,14 @@ impl Nexus {
     /// As [`Nexus::abort_where`]; tasks that something else ended and that are still at a store are waited for too, so
     /// that a function that is repeated promises no less than the first.
     fn end_where(&mut self, cx: &mut Cx<'_>, condition: impl Fn(&Entry) -> bool) -> Vec<u32> {
+        // Those that were to fail with a reply are now ended without one.
+        let failing = |entry: &&Entry| entry.phase == Phase::Aborting && entry.verdict.is_some() && condition(entry);
+        let failing: Vec<u16> = self.tasks.iter().filter(|(_, entry)| failing(entry)).map(|(index, _)| index).collect();
+        for index in failing {
+            let Some(entry) = self.tasks.at(index) else { continue };
+            entry.verdict = None;
+            self.connection.discard(entry.itt);
+        }
         self.abort_where(cx, &condition);
         let leaving = |entry: &&Entry| entry.phase == Phase::Aborting && condition(entry);
         let mut serials: Vec<u32> =

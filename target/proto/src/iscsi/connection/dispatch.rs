@@ -272,6 +272,10 @@ impl Connection {
         };
         let mut if_unknown = TmfResponse::NoSuchTask;
         if function == Tmf::AbortTask {
+            if self.tasks.get(referenced).is_some_and(|task| task.lun == lun && task.is_draining()) {
+                if_unknown = TmfResponse::Complete;
+                self.forget(referenced);
+            }
             let held = self.tasks.get(referenced).is_some_and(|task| !task.delivered);
             let in_window = self.window.expected().at_most(request.ref_cmd_sn)
                 && request.ref_cmd_sn.at_most(self.window.last())
@@ -295,6 +299,10 @@ impl Connection {
                 self.window.plug(cmd_sn, itt);
                 self.forget(itt);
             }
+            let draining = self.tasks.iter().filter(|task| task.is_draining() && (of_target || task.lun == lun));
+            let mut draining: Vec<(u64, Itt)> = draining.map(|task| (task.serial, task.itt)).collect();
+            draining.sort_unstable();
+            draining.into_iter().for_each(|(_, itt)| self.forget(itt));
         }
         self.events.push_back(Event::TaskManagement(TaskManagement { itt, function, lun, referenced, if_unknown }));
     }

@@ -76,6 +76,11 @@ impl Task {
         self.first.open || !self.r2ts.is_empty()
     }
 
+    /// All that keeps it is data the initiator owes: the nexus is done with it, or never heard of it.
+    pub fn is_draining(&self) -> bool {
+        self.delivered && self.reply.is_some()
+    }
+
     /// It has data in both directions.
     pub fn is_bidirectional(&self) -> bool {
         self.in_bytes > 0 && self.out_bytes > 0

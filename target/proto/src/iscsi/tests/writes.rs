@@ -3,7 +3,7 @@
 use super::rig::*;
 use crate::iscsi::Event;
 use crate::iscsi::pdu::*;
-use mainstay_base::sam::Status;
+use mainstay_base::sam::{Lun, Status};
 
 const NO: Ttt = Ttt::RESERVED;
 
@@ -240,6 +240,45 @@ fn less_than_the_first_burst() {
         assert_eq!(rig.expect_r2t(command.itt).offset, 1024);
         rig.quiet();
     });
+}
+
+/// A command that has failed and only waits for data it is owed can be aborted: then no answer comes, and nobody waits
+/// for the data any more (RFC 7143 §11.5.1).
+#[test]
+fn aborting_what_only_waits_for_owed_data() {
+    for (function, lun, gone) in
+        [(1, LUN, true), (1, Lun::default(), false), (2, LUN, true), (5, LUN, true), (6, Lun::default(), true)]
+    {
+        both(|rig| {
+            rig.login("");
+            let (itt, ttt) = asked(rig);
+            rig.finish_with(itt, Status::CheckCondition, &[0x70, 0, 3], 0);
+            rig.quiet();
+            let request = TaskRequest {
+                immediate: true,
+                function,
+                lun,
+                itt: rig.itt(),
+                referenced: itt,
+                cmd_sn: rig.cmd_sn,
+                exp_stat_sn: StatSn(0),
+                ref_cmd_sn: rig.cmd_sn.plus(u32::MAX),
+                exp_data_sn: 0,
+            };
+            rig.pdu(&request.emit(), &[]);
+            let Event::TaskManagement(got) = rig.event() else { panic!() };
+            if function == 1 {
+                assert_eq!(got.if_unknown == TmfResponse::Complete, gone);
+            }
+            rig.call(|connection, cx| connection.finish_tmf(cx, request.itt, TmfResponse::Complete));
+            assert!(matches!(rig.next().pdu, Response::TaskResponse(_)));
+            rig.data_out(itt, ttt, 0, 0, true, &pattern(8192));
+            if !gone {
+                rig.expect_status(itt);
+            }
+            rig.quiet();
+        });
+    }
 }
 
 /// Late data of more commands than a window usually has.

@@ -183,3 +183,41 @@ fn compare_and_write_excludes_writes_of_others_and_wakes_them() {
         assert_eq!(world.media[0][0], 6);
     });
 }
+
+/// A command whose transfer broke, with a part of it at the store and data still owed, is aborted: it is not answered
+/// afterwards (RFC 7143 §11.5.1).
+#[test]
+fn aborting_a_command_that_is_failing() {
+    both(|world| {
+        let mut host = Host::login(world, 1, "MaxOutstandingR2T=8\0MaxBurstLength=131072\0");
+        world.prompt = false;
+        let itt = host.command(world, 0, &rw10(0x2a, 0, 1024), 0, 1024 * 512, &[]);
+        let mut asked = Vec::new();
+        for (pdu, _) in world.take(host.index) {
+            if let Response::R2t(r2t) = pdu {
+                asked.push(r2t);
+            }
+        }
+        assert_eq!(asked.len(), 4);
+        let data = pattern(131_072, 3);
+        let index = host.index;
+        let give = |world: &mut World, n: usize, data_sn: u32| {
+            let (lun, ttt, offset) = (asked[n].lun, asked[n].ttt, asked[n].offset);
+            let out = DataOut { last: true, lun, itt, ttt, exp_stat_sn: StatSn(0), data_sn, offset };
+            world.send(index, &Pdu::DataOut(out), &data);
+        };
+        give(world, 0, 0);
+        give(world, 1, 0);
+        assert_eq!(world.held.len(), 1, "half of it is at the store");
+        give(world, 2, 7);
+        let tmf = host.manage(world, 1, 0, itt);
+        assert!(world.take(host.index).is_empty(), "it waits for the store");
+        world.answer_and_settle(1);
+        let pdus = world.take(host.index);
+        assert!(matches!(&pdus[..], [(Response::TaskResponse(response), _)] if response.itt == tmf), "{pdus:?}");
+        give(world, 3, 0);
+        host.ping(world);
+        let pdus = world.take(host.index);
+        assert!(matches!(&pdus[..], [(Response::NopIn(_), _)]), "{pdus:?}");
+    });
+}
