@@ -13,6 +13,10 @@ use std::time::Duration;
 const WAIT_MAX: Duration = Duration::from_micros(50);
 /// Turns in a row, of one session and of one command each, before it is waited for.
 const TURNS: u32 = 8;
+/// As many after a row of vain waits: each doubles what is asked for.
+const TURNS_MAX: u32 = 4096;
+/// A wait that took so much longer than allowed was interrupted: somebody else wants this core, perhaps the initiator.
+const DISTURBED: u32 = 2;
 /// Busy waits in a row before the runtime gets to look at everybody else.
 pub(super) const WAITS_MAX: u32 = 16;
 
@@ -20,6 +24,8 @@ pub(super) const WAITS_MAX: u32 = 16;
 pub(super) struct Vigil {
     session: NexusId,
     turns: u32,
+    /// Turns asked for beyond [`TURNS`].
+    doubt: u32,
     /// When its last turn ended.
     ended: Instant,
     /// Mean pause before a turn, weighted towards the last ones, in ns.
@@ -44,19 +50,46 @@ impl Vigil {
 
     /// How long the next command of `session` is worth waiting for.
     pub fn wait(&self, session: NexusId) -> Option<Duration> {
-        let worth = self.session == session && self.turns >= TURNS && u128::from(self.pause) <= WAIT_MAX.as_nanos();
+        let turns = TURNS + self.doubt;
+        let worth = self.session == session && self.turns >= turns && u128::from(self.pause) <= WAIT_MAX.as_nanos();
         worth.then_some(WAIT_MAX)
+    }
+
+    /// It came after `waited`.
+    pub fn met(&mut self, waited: Duration) {
+        if waited > WAIT_MAX * DISTURBED { self.missed() } else { self.doubt /= 2 }
     }
 
     /// It did not come.
     pub fn missed(&mut self) {
         self.turns = 0;
+        self.doubt = (self.doubt * 2 + TURNS).min(TURNS_MAX);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vain_waits_make_it_rare() {
+        let mut vigil = Vigil::default();
+        let mut waits = 0;
+        let mut now = Instant(1_000_000);
+        for _ in 0..10_000 {
+            now = now + Duration::from_micros(30);
+            vigil.begin(NexusId(1), now);
+            vigil.end(true, now);
+            if vigil.wait(NexusId(1)).is_some() {
+                waits += 1;
+                // On a busy core the wait ends late, whether something came or not.
+                vigil.met(Duration::from_millis(4));
+            }
+        }
+        assert!((1..16).contains(&waits), "{waits}");
+        (0..20).for_each(|_| vigil.met(Duration::from_micros(10)));
+        assert_eq!(vigil.doubt, 0, "what is met in time is trusted again");
+    }
 
     #[test]
     fn only_a_lone_session_with_short_pauses_is_waited_for() {

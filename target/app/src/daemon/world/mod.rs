@@ -287,7 +287,9 @@ impl World {
             self.take(id, Ready::Unknown);
             let after = self.commands(id);
             if after.0 != before.0 || !self.knows(id) {
-                self.vigil.end(after.0 == before.0 + 1 && after.1 == 0, clock::now());
+                let now = clock::now();
+                self.vigil.end(after.0 == before.0 + 1 && after.1 == 0, now);
+                self.vigil.met(now.since(start));
                 return true;
             }
         }
