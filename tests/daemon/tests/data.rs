@@ -60,7 +60,7 @@ fn shapes_chosen_by_the_initiator() {
         (1, 65535, 1000),
         (4096, 12288, 3),
         (65536, 0, usize::MAX),
-        (511, 2, 8192),
+        (511, 65025, 8192),
     ] {
         let payload = bytes(if piece < 10 { 16384 } else { 131_072 }, now as u64 ^ 99);
         let mut command = Command::new(0, &cdb::write10(3, (payload.len() / 512) as u16, false)).writes(&payload);
@@ -71,6 +71,12 @@ fn shapes_chosen_by_the_initiator() {
         let back = session.read10(0, 3, (payload.len() / 512) as u16, 512).unwrap().good().unwrap();
         assert!(back == payload, "{now} {later} {piece}");
     }
+    // Unsolicited PDUs that do not fill the first burst are an incorrect amount of data (RFC 7143 §11.4.7.2).
+    let payload = bytes(131_072, 5);
+    let mut command = Command::new(0, &cdb::write10(3, 256, false)).writes(&payload);
+    (command.immediate_data, command.unsolicited) = (Some(511), Some(2));
+    let outcome = session.run(&command).unwrap();
+    assert_eq!((outcome.status, outcome.sense[2], &outcome.sense[12..14]), (2, 0x0b, &[0x0c, 0x0d][..]), "{outcome:?}");
 }
 
 #[test]

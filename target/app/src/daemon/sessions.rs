@@ -50,6 +50,10 @@ impl Sessions {
     /// `id` has finished negotiating.
     pub fn candidate(&mut self, id: NexusId, candidate: Candidate) -> Admission {
         let Kind::Normal { target } = candidate.kind else {
+            if candidate.tsih != 0 {
+                // Nothing can join a discovery session (RFC 7143 §6.3.1).
+                return Admission::Now(Err(unknown(candidate.tsih)));
+            }
             return Admission::Now(self.tsih().ok_or_else(|| full(self.by_name.len())));
         };
         let name = (candidate.initiator.clone(), candidate.isid, target);
@@ -133,6 +137,16 @@ mod tests {
         assert!(matches!(sessions.candidate(NexusId(70_000), candidate(0, Kind::Discovery)), Admission::Now(Err(_))));
         assert!(sessions.ended(NexusId(7)).is_empty());
         assert!(matches!(sessions.candidate(NexusId(70_001), candidate(0, Kind::Discovery)), Admission::Now(Ok(7))));
+    }
+
+    #[test]
+    fn nobody_joins_what_does_not_exist() {
+        let mut sessions = Sessions::new(4);
+        for kind in [Kind::Normal { target: 0 }, Kind::Discovery] {
+            let admission = sessions.candidate(NexusId(1), Candidate { tsih: 9, ..candidate(1, kind) });
+            let Admission::Now(Err(refusal)) = admission else { panic!() };
+            assert_eq!(refusal.status, LoginStatus::SessionDoesNotExist);
+        }
     }
 
     #[test]
