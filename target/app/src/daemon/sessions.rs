@@ -30,6 +30,8 @@ pub(super) struct Sessions {
     by_name: HashMap<Name, Entry>,
     names: HashMap<NexusId, Name>,
     waiting: Vec<(NexusId, Candidate, NexusId)>,
+    /// Who asks again after it came back to its session by TSIH: it keeps that number (RFC 7143 §11.13.3).
+    rejoining: HashMap<NexusId, u16>,
     tsih_last: u16,
     tsihs: HashSet<u16>,
     sessions_max: usize,
@@ -41,6 +43,7 @@ impl Sessions {
             by_name: HashMap::new(),
             names: HashMap::new(),
             waiting: Vec::new(),
+            rejoining: HashMap::new(),
             tsih_last: 0,
             tsihs: HashSet::new(),
             sessions_max,
@@ -57,6 +60,7 @@ impl Sessions {
             return Admission::Now(self.tsih().ok_or_else(|| full(self.by_name.len())));
         };
         let name = (candidate.initiator.clone(), candidate.isid, target);
+        let kept = self.rejoining.remove(&id).filter(|tsih| !self.tsihs.contains(tsih));
         match self.by_name.get(&name) {
             Some(entry) if candidate.tsih != 0 && candidate.tsih != entry.tsih => {
                 Admission::Now(Err(unknown(candidate.tsih)))
@@ -73,7 +77,9 @@ impl Sessions {
             None if candidate.tsih != 0 => Admission::Now(Err(unknown(candidate.tsih))),
             None if self.by_name.len() >= self.sessions_max => Admission::Now(Err(full(self.sessions_max))),
             None => {
-                let Some(tsih) = self.tsih() else { return Admission::Now(Err(full(self.by_name.len()))) };
+                let Some(tsih) = kept.or_else(|| self.tsih()) else {
+                    return Admission::Now(Err(full(self.by_name.len())));
+                };
                 self.tsihs.insert(tsih);
                 self.by_name.insert(name.clone(), Entry { nexus: id, tsih, cid: candidate.cid });
                 self.names.insert(id, name);
@@ -88,10 +94,14 @@ impl Sessions {
             self.tsihs.remove(&entry.tsih);
         }
         self.waiting.retain(|&(waiting, ..)| waiting != id);
+        self.rejoining.remove(&id);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|&(_, _, old)| old == id);
         self.waiting = still;
         let ready: Vec<(NexusId, Candidate, NexusId)> = ready;
-        // A reinstated session is a new one (its TSIH was only asked about).
+        for (waiting, candidate, _) in ready.iter().filter(|(_, candidate, _)| candidate.tsih != 0) {
+            self.rejoining.insert(*waiting, candidate.tsih);
+        }
+        // A reinstated session is a new one.
         ready.into_iter().map(|(waiting, candidate, _)| (waiting, Candidate { tsih: 0, ..candidate })).collect()
     }
 
@@ -137,6 +147,23 @@ mod tests {
         assert!(matches!(sessions.candidate(NexusId(70_000), candidate(0, Kind::Discovery)), Admission::Now(Err(_))));
         assert!(sessions.ended(NexusId(7)).is_empty());
         assert!(matches!(sessions.candidate(NexusId(70_001), candidate(0, Kind::Discovery)), Admission::Now(Ok(7))));
+    }
+
+    /// RFC 7143 §6.3.1: TSIH 0 begins a new session, another one comes back to its own.
+    #[test]
+    fn who_comes_back_by_tsih_keeps_it() {
+        let mut sessions = Sessions::new(1);
+        let again = |tsih| Candidate { tsih, ..candidate(1, Kind::Normal { target: 0 }) };
+        assert!(matches!(sessions.candidate(NexusId(1), again(0)), Admission::Now(Ok(1))));
+        for (id, tsih, given) in [(2, 1, 1), (3, 0, 2), (4, 2, 2)] {
+            let Admission::After(old) = sessions.candidate(NexusId(id), again(tsih)) else { panic!() };
+            let ready = sessions.ended(old);
+            let [(ready, candidate)] = &ready[..] else { panic!() };
+            let Admission::Now(Ok(got)) = sessions.candidate(*ready, candidate.clone()) else { panic!() };
+            assert_eq!(got, given);
+        }
+        sessions.ended(NexusId(4));
+        assert!(sessions.rejoining.is_empty() && sessions.tsihs.is_empty());
     }
 
     #[test]
