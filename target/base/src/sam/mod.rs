@@ -56,6 +56,24 @@ pub enum Status {
     TaskAborted = 0x40,
 }
 
+impl Status {
+    const ALL: [Status; 8] = [
+        Status::Good,
+        Status::CheckCondition,
+        Status::ConditionMet,
+        Status::Busy,
+        Status::ReservationConflict,
+        Status::TaskSetFull,
+        Status::AcaActive,
+        Status::TaskAborted,
+    ];
+
+    /// The status with this code; none for codes that are obsolete or have no meaning.
+    pub fn from_code(code: u32) -> Option<Status> {
+        Status::ALL.into_iter().find(|&status| status as u32 == code)
+    }
+}
+
 /// A task management function (SAM-5 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -113,16 +113,6 @@ const ATTRIBUTES: [TaskAttribute; 4] =
     [TaskAttribute::Simple, TaskAttribute::Ordered, TaskAttribute::HeadOfQueue, TaskAttribute::Aca];
 const PHASES: [Phase; 3] = [Phase::Dormant, Phase::Enabled, Phase::Aborting];
 const WANTS: [Want; 4] = [Want::Input, Want::Output, Want::Memory, Want::Range];
-const STATUSES: [Status; 8] = [
-    Status::Good,
-    Status::CheckCondition,
-    Status::ConditionMet,
-    Status::Busy,
-    Status::ReservationConflict,
-    Status::TaskSetFull,
-    Status::AcaActive,
-    Status::TaskAborted,
-];
 
 fn code<T: PartialEq>(table: &[T], value: &T) -> u32 {
     table.iter().position(|known| known == value).unwrap_or_default() as u32
@@ -216,7 +206,7 @@ fn save_entry(index: u16, entry: &Entry) -> EntryV1 {
         want: code(&WANTS, &entry.want),
         task: Some(entry.task.save()),
         verdict: entry.verdict.as_ref().map(|reply| ReplyV1 {
-            status: code(&STATUSES, &reply.status),
+            status: reply.status as u32,
             sense: reply.sense.clone(),
             moved: reply.moved,
         }),
@@ -226,7 +216,7 @@ fn save_entry(index: u16, entry: &Entry) -> EntryV1 {
 fn restore_entry(saved: EntryV1, arena: &Arena) -> Result<Entry, Unreadable> {
     let task = saved.task.ok_or(Unreadable::Part("no task"))?;
     let verdict = saved.verdict.map(|reply| {
-        let status = value(&STATUSES, reply.status, "status")?;
+        let status = Status::from_code(reply.status).ok_or(Unreadable::Part("status"))?;
         Ok::<_, Unreadable>(Reply { status, sense: reply.sense, moved: reply.moved })
     });
     Ok(Entry {

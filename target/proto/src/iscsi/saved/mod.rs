@@ -347,17 +347,7 @@ fn save_reply(reply: &Reply) -> ReplyV1 {
 }
 
 fn restore_reply(saved: &ReplyV1) -> Restored<Reply> {
-    let all = [
-        Status::Good,
-        Status::CheckCondition,
-        Status::ConditionMet,
-        Status::Busy,
-        Status::ReservationConflict,
-        Status::TaskSetFull,
-        Status::AcaActive,
-        Status::TaskAborted,
-    ];
-    let status = need(all.into_iter().find(|status| *status as u32 == saved.status), "status")?;
+    let status = need(Status::from_code(saved.status), "status")?;
     Ok(Reply { status, sense: saved.sense.clone(), moved: saved.moved })
 }
 

@@ -352,17 +352,7 @@ fn restore_verify(v: &VerifyV1, arena: &Arena) -> Result<Verify, Unfit> {
 }
 
 fn restore_ending(saved: &EndingV1) -> Result<Ending, Unfit> {
-    const STATUSES: [Status; 8] = [
-        Status::Good,
-        Status::CheckCondition,
-        Status::ConditionMet,
-        Status::Busy,
-        Status::ReservationConflict,
-        Status::TaskSetFull,
-        Status::AcaActive,
-        Status::TaskAborted,
-    ];
-    let status = STATUSES.into_iter().find(|&status| status as u32 == saved.status).ok_or(Unfit::Field("status"))?;
+    let status = Status::from_code(saved.status).ok_or(Unfit::Field("status"))?;
     let sense = |saved: &SenseV1| {
         let field = saved.field.map(|field| Field {
             command: field.command,
