@@ -108,6 +108,12 @@ pub(super) async fn complete(world: Shared, answered: Arc<Notify>) {
     loop {
         answered.notified().await;
         world.borrow_mut().take_completions(&mut completions);
+        let lone = world.borrow_mut().answered();
+        if let Some(id) = lone
+            && (0..WAITS_MAX).all(|_| world.borrow_mut().watch(id))
+        {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -42,7 +42,17 @@ impl Vigil {
         self.pause = (self.pause * 7 + pause.min(8 * WAIT_MAX.as_nanos() as u64)) / 8;
     }
 
-    /// It ended; `single`: it was one command, which is answered.
+    /// The session that had the last turn.
+    pub fn session(&self) -> NexusId {
+        self.session
+    }
+
+    /// A store answered its command: the pause before the next one begins now.
+    pub fn answered(&mut self, now: Instant) {
+        self.ended = now;
+    }
+
+    /// It ended; `single`: it was one command, answered or at a store.
     pub fn end(&mut self, single: bool, now: Instant) {
         self.turns = if single { self.turns.saturating_add(1) } else { 0 };
         self.ended = now;

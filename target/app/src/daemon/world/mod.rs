@@ -39,6 +39,7 @@ const SCRATCH: usize = 256 * 1024;
 const CROWDED_PERIOD: Duration = Duration::from_secs(10);
 
 mod upkeep;
+mod watch;
 
 pub(super) struct World {
     pub site: Site,
@@ -270,36 +271,14 @@ impl World {
 
     /// The socket of a connection is ready for something. True: it may have more to read.
     pub fn ready(&mut self, id: NexusId) -> bool {
-        self.vigil.begin(id, clock::now());
-        let before = self.commands(id);
+        let (start, before) = (clock::now(), self.commands(id).0);
         let more = self.take(id, Ready::AsTold);
-        let single = !more && self.commands(id).0 == before.0 + 1 && self.commands(id).1 == 0;
-        self.vigil.end(single, clock::now());
-        more
-    }
-
-    /// Look at the socket of a connection for a while, without being told that it is ready. True: something came.
-    pub fn watch(&mut self, id: NexusId) -> bool {
-        let Some(wait) = self.vigil.wait(id) else { return false };
-        let start = clock::now();
-        let before = self.commands(id);
-        while clock::now().since(start) < wait {
-            self.take(id, Ready::Unknown);
-            let after = self.commands(id);
-            if after.0 != before.0 || !self.knows(id) {
-                let now = clock::now();
-                self.vigil.end(after.0 == before.0 + 1 && after.1 == 0, now);
-                self.vigil.met(now.since(start));
-                return true;
-            }
+        // The runtime may tell of bytes that were taken already.
+        if self.commands(id).0 != before {
+            self.vigil.begin(id, start);
+            self.vigil.end(!more && self.is_single(id, before), clock::now());
         }
-        self.vigil.missed();
-        false
-    }
-
-    /// Commands a session ever gave us, and those of them that are open.
-    fn commands(&self, id: NexusId) -> (u64, usize) {
-        self.connections.get(&id).map_or((0, 0), |c| (c.nexus.info().traffic.commands, c.nexus.tasks_live()))
+        more
     }
 
     fn take(&mut self, id: NexusId, ready: Ready) -> bool {
