@@ -5,8 +5,9 @@
 //! unasked (the command window), and what we take ourselves (reads, solicited writes).
 //!
 //! I1 `promised + taken <= budget`. I2 live `Buf`s never overlap. I3 the region is larger than the budget
-//! ([`SLACK`] times), so that fragmentation does not break a promise. I4 Through an account of its own
-//! ([`Arena::account`]) nobody takes more than a share of what is still free: hoarders leave something for the next.
+//! ([`SLACK`] times), so that fragmentation does not break a promise. I4 Whoever allocates
+//! through [`Arena::account`] has some bytes set aside for itself and takes no more than a share of what is free beyond
+//! them: hoarders keep nobody from what is their own.
 
 pub mod sys;
 
