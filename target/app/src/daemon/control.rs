@@ -1,7 +1,7 @@
 //! The control socket: connections, and what is done for those who ask.
 
 use super::reactor::{Shared, spawn};
-use super::world::World;
+use super::world::{Socket, World};
 use crate::control::error::Error;
 use crate::control::machine::{Machine, Ticket};
 use crate::control::place::CONNECTIONS_MAX;
@@ -20,18 +20,18 @@ const SCRATCH: usize = 16 * 1024;
 
 pub(super) struct Control {
     pub machine: Machine,
+    pub socket: Socket<UnixStream>,
     /// Something to send, or it is over.
     pub changed: Rc<Notify>,
 }
 
 /// Names a control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ControlId(u64);
+pub(super) struct ControlId(pub u64);
 
 /// Accept control connections, for ever.
 pub(super) async fn accept(world: Shared, listener: UnixListener) {
     let broken = world.borrow().broken.clone();
-    let mut next = 0;
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -45,16 +45,15 @@ pub(super) async fn accept(world: Shared, listener: UnixListener) {
             tracing::warn!("control connection dropped: {CONNECTIONS_MAX} others are open");
             continue;
         }
-        let id = ControlId(next);
-        next += 1;
-        let changed = Rc::new(Notify::new());
-        let control = Control { machine: Machine::new(), changed: changed.clone() };
-        world.borrow_mut().controls.insert(id, control);
-        spawn(&broken, serve(world.clone(), id, stream, changed));
+        let id = world.borrow_mut().admit_control(stream);
+        spawn(&broken, serve(world.clone(), id));
     }
 }
 
-async fn serve(world: Shared, id: ControlId, stream: UnixStream, changed: Rc<Notify>) {
+/// Wait for one control connection's socket, until the connection is over.
+pub(super) async fn serve(world: Shared, id: ControlId) {
+    let known = world.borrow().controls.get(&id).and_then(|c| Some((c.socket.live()?.clone(), c.changed.clone())));
+    let Some((stream, changed)) = known else { return };
     loop {
         let interest = match world.borrow().controls.get(&id) {
             None => return,
@@ -161,6 +160,14 @@ fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticke
 }
 
 impl World {
+    fn admit_control(&mut self, stream: UnixStream) -> ControlId {
+        let id = ControlId(self.control_next);
+        self.control_next += 1;
+        let socket = Socket::Live(Rc::new(stream));
+        self.controls.insert(id, Control { machine: Machine::new(), socket, changed: Rc::default() });
+        id
+    }
+
     fn respond<T: serde::Serialize>(&mut self, id: ControlId, ticket: Ticket, result: Result<T, Error>) {
         if let Some(control) = self.controls.get_mut(&id) {
             control.machine.respond(ticket, result);

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -76,13 +76,15 @@ pub(super) async fn accept(world: Shared, listener: TcpListener, portal: usize, 
         }
         let setup =
             Setup { local, peer, portal, limits: limits.clone(), seed, offers: Offers::default(), now: clock::now() };
-        let (id, stream, changed) = world.borrow_mut().admit_connection(stream, setup);
-        spawn(&broken, serve(world.clone(), id, stream, changed));
+        let id = world.borrow_mut().admit_connection(stream, setup);
+        spawn(&broken, serve(world.clone(), id));
     }
 }
 
 /// Wait for one connection's socket, until the connection is over.
-async fn serve(world: Shared, id: NexusId, stream: Rc<TcpStream>, changed: Rc<Notify>) {
+pub(super) async fn serve(world: Shared, id: NexusId) {
+    let known = world.borrow().connections.get(&id).and_then(|c| Some((c.socket.live()?.clone(), c.changed.clone())));
+    let Some((stream, changed)) = known else { return };
     loop {
         let interest = world.borrow().interest(id);
         match interest {

@@ -11,20 +11,21 @@ use super::sessions::{Admission, Sessions};
 use super::vigil::Vigil;
 use crate::control::console::Console;
 use crate::control::words::VolumeKind;
+use connection::Pump;
 use mainstay_base::arena::Arena;
-use mainstay_base::metrics::{self, Traffic};
+use mainstay_base::metrics::Traffic;
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
-use mainstay_base::unit::{Completion, Op, Request, Ticket};
+use mainstay_base::unit::Ticket;
 use mainstay_edge::clock;
-use mainstay_edge::portal::{self, Machine, Pumped, Ready};
+use mainstay_edge::portal::{self, Pumped, Ready};
 use mainstay_edge::volume::{Job, Pool, Volume};
 use mainstay_proto::iscsi::login::Kind;
 use mainstay_proto::iscsi::{self, CloseReason, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
 use mainstay_proto::scsi::LogicalUnit;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::io::IoSlice;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,8 +39,15 @@ const SCRATCH: usize = 256 * 1024;
 /// How often it is told that connections were dropped to make room.
 const CROWDED_PERIOD: Duration = Duration::from_secs(10);
 
+mod connection;
+mod socket;
+mod store;
 mod upkeep;
 mod watch;
+
+pub(super) use connection::{Connection, Parting};
+pub(super) use socket::Socket;
+pub(super) use store::Hold;
 
 pub(super) struct World {
     pub site: Site,
@@ -58,6 +66,12 @@ pub(super) struct World {
     pub faults: Vec<FaultsTold>,
     pub places: Places,
     pub started_ms: u64,
+    /// Sockets to listen on, while no runtime does: one for each portal, and that of the control socket.
+    pub parked_listeners: Vec<OwnedFd>,
+    pub parked_control: Option<OwnedFd>,
+    /// What is kept back from the stores.
+    pub hold: Hold,
+    pub control_next: u64,
     /// Requests the pool has: of which volume, since when.
     asked: HashMap<(NexusId, Ticket), (usize, Instant)>,
     nexus_next: u64,
@@ -109,54 +123,6 @@ pub(super) struct Places {
     pub config: Option<PathBuf>,
 }
 
-pub(super) struct Connection {
-    pub nexus: Nexus,
-    /// Its account of the payload memory.
-    arena: Arena,
-    pub since_ms: u64,
-    pub stream: Rc<TcpStream>,
-    /// Wakes the connection's task: its interest changed, or it is over.
-    pub changed: Rc<Notify>,
-    waits_for: Option<Interest>,
-    /// Nothing more is read or written; what is at the stores is awaited.
-    gone: bool,
-    /// It is in `World::touched`.
-    touched: bool,
-    /// It is in `World::starved`.
-    starved: bool,
-    /// It was told that this session logged in.
-    told: bool,
-    /// Why it ends, if we know better than that the connection ended.
-    why: &'static str,
-}
-
-/// A nexus with the world around it, for the pump.
-struct Pump<'a> {
-    nexus: &'a mut Nexus,
-    cx: nexus::Cx<'a>,
-}
-
-impl Machine for Pump<'_> {
-    fn payload_space(&mut self) -> Option<&mut [u8]> {
-        self.nexus.payload_space()
-    }
-    fn filled(&mut self, n: usize) {
-        self.nexus.filled(&mut self.cx, n);
-    }
-    fn receive(&mut self, bytes: &[u8]) {
-        self.nexus.receive(&mut self.cx, bytes);
-    }
-    fn wants_input(&self) -> bool {
-        self.nexus.wants_input()
-    }
-    fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
-        self.nexus.output(slices);
-    }
-    fn sent(&mut self, n: usize) {
-        self.nexus.sent(&mut self.cx, n);
-    }
-}
-
 impl World {
     pub fn new(
         site: Site,
@@ -190,6 +156,10 @@ impl World {
             faults,
             places,
             started_ms: unix_ms(),
+            parked_listeners: Vec::new(),
+            parked_control: None,
+            hold: Hold::default(),
+            control_next: 0,
             asked: HashMap::new(),
             nexus_next: 1,
             scratch: vec![0; SCRATCH],
@@ -214,25 +184,12 @@ impl World {
     }
 
     /// Take a connection that was accepted.
-    pub fn admit_connection(&mut self, stream: TcpStream, setup: iscsi::Setup) -> (NexusId, Rc<TcpStream>, Rc<Notify>) {
+    pub fn admit_connection(&mut self, stream: TcpStream, setup: iscsi::Setup) -> NexusId {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
         let peer = setup.peer;
-        let stream = Rc::new(stream);
-        let changed = Rc::new(Notify::new());
-        let connection = Connection {
-            nexus: Nexus::new(id, setup),
-            arena: self.arena.account(),
-            since_ms: unix_ms(),
-            stream: stream.clone(),
-            changed: changed.clone(),
-            waits_for: Some(Interest::READABLE),
-            gone: false,
-            touched: false,
-            starved: false,
-            told: false,
-            why: "the connection ended",
-        };
+        let socket = Socket::Live(Rc::new(stream));
+        let connection = Connection::new(Nexus::new(id, setup), self.arena.account(), unix_ms(), socket);
         // Else the timer looks soon enough by itself.
         if self.connections.is_empty() {
             self.timer.notify_one();
@@ -241,7 +198,7 @@ impl World {
         let crowded_out = self.logins.enter(id, peer.ip());
         self.crowd_out(crowded_out, "that have not logged in");
         self.settle();
-        (id, stream, changed)
+        id
     }
 
     /// Somebody has to make room for others.
@@ -290,7 +247,11 @@ impl World {
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut outcome = Ok(Pumped::Dry);
-        self.with_pump(id, |stream, pump| outcome = portal::fill(stream, pump, &mut scratch, ready));
+        self.with_pump(id, |socket, pump| {
+            if let Some(stream) = socket.live() {
+                outcome = portal::fill(stream, pump, &mut scratch, ready);
+            }
+        });
         self.scratch = scratch;
         match outcome {
             Ok(Pumped::Dry) => {}
@@ -301,18 +262,6 @@ impl World {
         more
     }
 
-    /// Answers from the pool.
-    fn completed(&mut self, completions: &mut Vec<(NexusId, Completion)>) {
-        for (id, completion) in completions.drain(..) {
-            if let Some((index, asked)) = self.asked.remove(&(id, completion.ticket)) {
-                count(&mut self.traffic[index], &completion, asked);
-                self.store_fault(index, &completion);
-            }
-            self.with(id, |nexus, cx| nexus.complete(cx, completion));
-        }
-        self.settle();
-    }
-
     /// End a session from our side.
     pub fn close(&mut self, id: NexusId, reason: CloseReason) {
         self.close_unsettled(id, reason);
@@ -320,30 +269,15 @@ impl World {
     }
 
     fn close_unsettled(&mut self, id: NexusId, reason: CloseReason) {
-        self.part(
-            id,
-            match reason {
-                CloseReason::Kicked => "an admin ended it",
-                CloseReason::Shutdown => "the daemon stops",
-                CloseReason::Reinstated => "the initiator logged in again",
-                CloseReason::TargetReset => "the target was reset",
-                CloseReason::Crowded => "others needed its place",
-            },
-        );
+        self.part(id, Parting::Closed(reason));
         self.with(id, |nexus, cx| nexus.close(cx, reason));
     }
 
     /// Note why a session is about to end.
-    fn part(&mut self, id: NexusId, why: &'static str) {
+    fn part(&mut self, id: NexusId, parting: Parting) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.why = why;
+            connection.parting = parting;
         }
-    }
-
-    /// Answers of the pool have come.
-    pub fn take_completions(&mut self, scratch: &mut Vec<(NexusId, Completion)>) {
-        self.pool.drain(scratch);
-        self.completed(scratch);
     }
 
     /// Take nothing more; what has begun goes on.
@@ -373,7 +307,7 @@ impl World {
         self.with_pump(id, |_, pump| call(pump.nexus, &mut pump.cx));
     }
 
-    fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&TcpStream, &mut Pump<'_>)) {
+    fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&Socket<TcpStream>, &mut Pump<'_>)) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let cx = nexus::Cx {
             now: clock::now(),
@@ -383,7 +317,7 @@ impl World {
             units: &mut self.units,
             effects: &mut self.effects,
         };
-        call(&connection.stream, &mut Pump { nexus: &mut connection.nexus, cx });
+        call(&connection.socket, &mut Pump { nexus: &mut connection.nexus, cx });
         self.queue.extend(self.effects.drain(..).map(|effect| (id, effect)));
         if !connection.starved && connection.nexus.starved() {
             connection.starved = true;
@@ -446,7 +380,7 @@ impl World {
                 }
             }
             Effect::Wake(other) => self.with(other, |nexus, cx| nexus.wake(cx)),
-            Effect::LoggedOut => self.part(id, "the initiator logged out"),
+            Effect::LoggedOut => self.part(id, Parting::LoggedOut),
             Effect::Refused { step, why } => self.refused(id, step, why),
             Effect::Notice(notice) => self.notice(id, &notice),
         }
@@ -462,25 +396,6 @@ impl World {
         self.managing.retain(manages);
         for other in self.managing.iter().copied().filter(|&other| other != id).collect::<Vec<_>>() {
             self.with(other, |nexus, cx| nexus.other_dry(cx, id));
-        }
-    }
-
-    fn store(&mut self, id: NexusId, mut request: Request) {
-        let index = request.volume.0 as usize;
-        let volume = &self.volumes[index];
-        let asked = clock::now();
-        self.traffic[index].begin();
-        match volume.quick(&mut request.op) {
-            Some(result) => {
-                let completion = Completion { ticket: request.ticket, op: request.op, result };
-                count(&mut self.traffic[index], &completion, asked);
-                self.store_fault(index, &completion);
-                self.with(id, |nexus, cx| nexus.complete(cx, completion));
-            }
-            None => {
-                self.asked.insert((id, request.ticket), (index, asked));
-                self.batch.push(Job { volume: volume.clone(), nexus: id, request });
-            }
         }
     }
 
@@ -513,7 +428,11 @@ impl World {
         let mut flushed = Ok(true);
         let gone = self.connections.get(&id).is_none_or(|connection| connection.gone);
         if !gone {
-            self.with_pump(id, |stream, pump| flushed = portal::flush(stream, pump));
+            self.with_pump(id, |socket, pump| {
+                if let Some(stream) = socket.live() {
+                    flushed = portal::flush(stream, pump);
+                }
+            });
             if flushed.is_err() {
                 self.with(id, |nexus, cx| nexus.disconnected(cx));
             }
@@ -522,7 +441,9 @@ impl World {
         connection.touched = false;
         if connection.nexus.is_closed() && !connection.gone {
             connection.gone = true;
-            portal::shutdown(&connection.stream);
+            if let Some(stream) = connection.socket.live() {
+                portal::shutdown(stream);
+            }
         }
         let reads = connection.nexus.wants_input() && !connection.gone && !self.stopping;
         let writes = matches!(flushed, Ok(false)) && !connection.gone;
@@ -548,27 +469,11 @@ impl World {
         self.logins.leave(id);
         self.discoveries.leave(id);
         if connection.told {
-            self.logged_out(id, connection.nexus.info(), connection.why);
+            self.logged_out(id, connection.nexus.info(), connection.parting.why());
         }
         self.tell_dry(id);
         for (waiting, candidate) in self.sessions.ended(id) {
             self.admission(waiting, candidate);
         }
     }
-}
-
-/// Add an answer to the figures of its volume.
-fn count(traffic: &mut Traffic, completion: &Completion, asked: Instant) {
-    if completion.result.is_err() {
-        return traffic.fail();
-    }
-    let nanos = clock::now().since(asked).as_nanos() as u64;
-    let (kind, bytes) = match &completion.op {
-        Op::Read { into, .. } => (metrics::Kind::Read, into.len() as u64),
-        Op::Write { from, .. } => (metrics::Kind::Write, from.len() as u64),
-        Op::Flush => (metrics::Kind::Flush, 0),
-        Op::Zero { len, .. } => (metrics::Kind::Unmap, *len),
-        Op::Extent { .. } => (metrics::Kind::Other, 0),
-    };
-    traffic.complete(kind, bytes, nanos);
 }

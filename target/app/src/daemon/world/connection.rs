@@ -1,0 +1,105 @@
+//! One connection of an initiator, and its nexus as the pump sees it.
+
+use super::socket::Socket;
+use mainstay_base::arena::Arena;
+use mainstay_base::unit::Request;
+use mainstay_edge::portal::Machine;
+use mainstay_proto::iscsi::CloseReason;
+use mainstay_proto::nexus::{self, Nexus};
+use std::io::IoSlice;
+use std::rc::Rc;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+pub(in crate::daemon) struct Connection {
+    pub nexus: Nexus,
+    /// Its account of the payload memory.
+    pub arena: Arena,
+    pub since_ms: u64,
+    pub socket: Socket<TcpStream>,
+    /// Store requests that have to wait (see [`super::Hold`]), in order.
+    pub held: Vec<Request>,
+    /// Wakes the connection's task: its interest changed, or it is over.
+    pub changed: Rc<Notify>,
+    pub(super) waits_for: Option<Interest>,
+    /// Nothing more is read or written; what is at the stores is awaited.
+    pub gone: bool,
+    /// It is in `World::touched`.
+    pub(super) touched: bool,
+    /// It is in `World::starved`.
+    pub starved: bool,
+    /// It was told that this session logged in.
+    pub told: bool,
+    pub parting: Parting,
+}
+
+impl Connection {
+    pub fn new(nexus: Nexus, arena: Arena, since_ms: u64, socket: Socket<TcpStream>) -> Connection {
+        Connection {
+            nexus,
+            arena,
+            since_ms,
+            socket,
+            held: Vec::new(),
+            changed: Rc::default(),
+            waits_for: Some(Interest::READABLE),
+            gone: false,
+            touched: false,
+            starved: false,
+            told: false,
+            parting: Parting::default(),
+        }
+    }
+}
+
+/// Why a connection ends, as far as we know better than that it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::daemon) enum Parting {
+    #[default]
+    Ended,
+    LoggedOut,
+    Closed(CloseReason),
+}
+
+impl Parting {
+    /// For people.
+    pub fn why(self) -> &'static str {
+        match self {
+            Parting::Ended => "the connection ended",
+            Parting::LoggedOut => "the initiator logged out",
+            Parting::Closed(CloseReason::Kicked) => "an admin ended it",
+            Parting::Closed(CloseReason::Shutdown) => "the daemon stops",
+            Parting::Closed(CloseReason::Reinstated) => "the initiator logged in again",
+            Parting::Closed(CloseReason::TargetReset) => "the target was reset",
+            Parting::Closed(CloseReason::Crowded) => "others needed its place",
+        }
+    }
+}
+
+/// A nexus with the world around it, for the pump.
+pub(super) struct Pump<'a> {
+    pub nexus: &'a mut Nexus,
+    pub cx: nexus::Cx<'a>,
+}
+
+impl Machine for Pump<'_> {
+    fn payload_space(&mut self) -> Option<&mut [u8]> {
+        self.nexus.payload_space()
+    }
+    fn filled(&mut self, n: usize) {
+        self.nexus.filled(&mut self.cx, n);
+    }
+    fn receive(&mut self, bytes: &[u8]) {
+        self.nexus.receive(&mut self.cx, bytes);
+    }
+    fn wants_input(&self) -> bool {
+        self.nexus.wants_input()
+    }
+    fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
+        self.nexus.output(slices);
+    }
+    fn sent(&mut self, n: usize) {
+        self.nexus.sent(&mut self.cx, n);
+    }
+}
