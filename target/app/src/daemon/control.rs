@@ -30,7 +30,7 @@ pub(super) struct Control {
 pub(super) struct ControlId(pub u64);
 
 /// Accept control connections, for ever.
-pub(super) async fn accept(world: Shared, listener: UnixListener) {
+pub(super) async fn accept(world: Shared, listener: Rc<UnixListener>) {
     let broken = world.borrow().broken.clone();
     loop {
         let stream = match listener.accept().await {

@@ -9,14 +9,26 @@ const EACH_VOLUME: usize = 4;
 /// For everything else: listeners, the runtime, state files, the log, what the libraries open for a moment.
 const OURSELVES: usize = 48;
 
+/// What the system allows this process, and what that leaves for sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Sessions at a time.
+    pub sessions_max: usize,
+    /// Descriptors as the process was started with (its soft limit), and as raised since.
+    pub nofile: u64,
+    pub nofile_raised: u64,
+}
+
 /// Raise the limit as far as we are allowed to, and give the number of sessions that then fit: those of whom the
 /// descriptors would not last would take them from the admins too.
-pub(super) fn sessions_max(config: &Config) -> usize {
+pub(super) fn raise_for(config: &Config) -> Limits {
     let wanted = config.limits.sessions_max;
     let others = OURSELVES + CONNECTIONS_MAX + EACH_VOLUME * config.volumes.len() + config.portals.len();
     // Those who log in, and discovery sessions.
     let others = others + 2 * config.limits.logins_max;
-    let allowed = raise(others + wanted);
+    let nofile = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let nofile_raised = raise((others + wanted) as u64);
+    let allowed = usize::try_from(nofile_raised).unwrap_or(usize::MAX);
     let fit = fitting(wanted, others, allowed);
     if fit < wanted {
         tracing::warn!(
@@ -24,7 +36,7 @@ pub(super) fn sessions_max(config: &Config) -> usize {
              (`ulimit -n`; systemd: LimitNOFILE=)"
         );
     }
-    fit
+    Limits { sessions_max: fit, nofile, nofile_raised }
 }
 
 fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {
@@ -33,17 +45,15 @@ fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {
 }
 
 /// Raise the soft limit to `wanted` where that is more than it is. Gives what it is then.
-fn raise(wanted: usize) -> usize {
+fn raise(wanted: u64) -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
-    let hard = limit.maximum.unwrap_or(u64::MAX);
+    let should = limit.maximum.unwrap_or(u64::MAX).min(wanted);
     let is = limit.current.unwrap_or(u64::MAX);
-    let should = hard.min(wanted as u64);
     if should <= is {
-        return usize::try_from(is).unwrap_or(usize::MAX);
+        return is;
     }
     limit.current = Some(should);
-    let now = if setrlimit(Resource::Nofile, limit).is_ok() { should } else { is };
-    usize::try_from(now).unwrap_or(usize::MAX)
+    if setrlimit(Resource::Nofile, limit).is_ok() { should } else { is }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use mainstay_base::unit::VolumeId;
 use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal;
 use mainstay_edge::state::{StateDir, StateError};
-use mainstay_edge::volume::{OpenError, Pool, Volume};
+use mainstay_edge::volume::{OpenError, Volume};
 use mainstay_proto::iscsi::{Limits, Site};
 use mainstay_proto::nexus::Export;
 use mainstay_proto::scsi::LogicalUnit;
@@ -36,13 +36,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
-use world::{BackingShown, Places, World};
+use world::{BackingShown, Ground, Places, Socket, World};
 
 /// Payload memory set aside for each connection, in bytes: with it short commands go on, whatever others hoard.
 const OWN: usize = 8 * 1024;
-/// Threads that wait for disks.
-const POOL_THREADS_MAX: usize = 16;
 /// Longer than anybody waits.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long sessions get to finish when the daemon is told to stop.
@@ -104,7 +101,8 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
         config,
         (site, exports, listeners),
         &options.control,
-        options.state_dir,
+        // Ours is let go last.
+        state.clone(),
         volumes,
         control,
         options.console,
@@ -127,7 +125,7 @@ async fn serve(
     config: Config,
     (site, exports, listeners): (Site, Vec<Export>, Vec<TcpListener>),
     control_path: &std::path::Path,
-    state_dir: PathBuf,
+    state: StateDir,
     volumes: Vec<Opened>,
     control: std::os::unix::net::UnixListener,
     console: Box<dyn Console>,
@@ -138,25 +136,40 @@ async fn serve(
     let memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX / SLACK);
     let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
         .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
+    let region = Arc::new(region);
     let units = volumes.iter().enumerate().map(|(index, (volume, _))| unit(index, volume)).collect();
-    let answered = Arc::new(Notify::new());
-    let notify = answered.clone();
-    let pool = Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one()));
+    let state_dir = state.path().to_owned();
     let places = Places { state_dir, control: control_path.to_owned(), config: config.file.clone() };
-    let sessions_max = descriptors::sessions_max(&config);
-    let sessions = sessions::Sessions::new(sessions_max);
-    let accounts = sessions_max + config.limits.logins_max;
-    let arena = Arena::new(Arc::new(region), memory).with_accounts(OWN, accounts);
-    let world =
-        World::new(site, exports, units, volumes, arena, pool, sessions, console, places, config.limits.logins_max);
-    let world = Rc::new(RefCell::new(world));
+    let descriptors = descriptors::raise_for(&config);
+    let accounts = descriptors.sessions_max + config.limits.logins_max;
     let limits = limits(&config);
-    let broken = world.borrow().broken.clone();
+    let world = World::new(Ground {
+        site,
+        exports,
+        units,
+        volumes,
+        arena: Arena::new(region.clone(), memory).with_accounts(OWN, accounts),
+        region,
+        listeners: listeners.into_iter().map(|listener| Socket::Live(Rc::new(listener))).collect(),
+        control_listener: Socket::Live(Rc::new(tokio::net::UnixListener::from_std(control)?)),
+        limits: descriptors,
+        console,
+        places,
+        state,
+        config,
+    });
+    let world = Rc::new(RefCell::new(world));
+    let (broken, answered, listeners, control) = {
+        let world = world.borrow();
+        let listeners: Vec<_> = world.listeners.iter().filter_map(|socket| socket.live().cloned()).collect();
+        (world.broken.clone(), world.answered.clone(), listeners, world.control_listener.live().cloned())
+    };
     let accept =
         |(index, listener)| reactor::spawn(&broken, reactor::accept(world.clone(), listener, index, limits.clone()));
     let accepting: Vec<_> = listeners.into_iter().enumerate().map(accept).collect();
-    let control = tokio::net::UnixListener::from_std(control)?;
-    reactor::spawn(&broken, control::accept(world.clone(), control));
+    if let Some(control) = control {
+        reactor::spawn(&broken, control::accept(world.clone(), control));
+    }
     reactor::spawn(&broken, reactor::complete(world.clone(), answered));
     reactor::spawn(&broken, reactor::keep_time(world.clone()));
     {

@@ -47,7 +47,7 @@ pub(super) fn spawn(broken: &Rc<Notify>, task: impl Future<Output = ()> + 'stati
 }
 
 /// Accept connections of one portal, for ever.
-pub(super) async fn accept(world: Shared, listener: TcpListener, portal: usize, limits: Limits) {
+pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usize, limits: Limits) {
     let broken = world.borrow().broken.clone();
     let mut told = false;
     loop {

@@ -5,10 +5,12 @@
 //! I2 Between two calls from outside every effect has been carried out and every touched connection flushed.
 
 use super::control::{Control, ControlId};
+use super::descriptors::Limits;
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::sessions::{Admission, Sessions};
 use super::vigil::Vigil;
+use crate::config::Config;
 use crate::control::console::Console;
 use crate::control::words::VolumeKind;
 use connection::Pump;
@@ -18,24 +20,27 @@ use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
 use mainstay_base::unit::Ticket;
 use mainstay_edge::clock;
+use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal::{self, Pumped, Ready};
+use mainstay_edge::state::StateDir;
 use mainstay_edge::volume::{Job, Pool, Volume};
 use mainstay_proto::iscsi::login::Kind;
 use mainstay_proto::iscsi::{self, CloseReason, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
 use mainstay_proto::scsi::LogicalUnit;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Notify;
 
 /// Bytes read from a socket at once, for all connections of a core.
 const SCRATCH: usize = 256 * 1024;
+/// Threads that wait for disks.
+const POOL_THREADS_MAX: usize = 16;
 /// How often it is told that connections were dropped to make room.
 const CROWDED_PERIOD: Duration = Duration::from_secs(10);
 
@@ -50,6 +55,9 @@ pub(super) use socket::Socket;
 pub(super) use store::Hold;
 
 pub(super) struct World {
+    /// The configuration that is applied.
+    pub config: Config,
+    pub state: StateDir,
     pub site: Site,
     pub exports: Vec<Export>,
     pub units: Vec<LogicalUnit>,
@@ -57,18 +65,23 @@ pub(super) struct World {
     pub backings: Vec<BackingShown>,
     pub traffic: Vec<Traffic>,
     pub arena: Arena,
+    /// The memory of the arena.
+    pub region: Arc<SharedRegion>,
     pub pool: Pool,
+    /// Rung by the pool.
+    pub answered: Arc<Notify>,
     pub sessions: Sessions,
     pub connections: BTreeMap<NexusId, Connection>,
     pub controls: BTreeMap<ControlId, Control>,
+    /// One for each portal.
+    pub listeners: Vec<Socket<TcpListener>>,
+    pub control_listener: Socket<UnixListener>,
+    pub limits: Limits,
     pub console: Box<dyn Console>,
     pub refusals: Refusals,
     pub faults: Vec<FaultsTold>,
     pub places: Places,
     pub started_ms: u64,
-    /// Sockets to listen on, while no runtime does: one for each portal, and that of the control socket.
-    pub parked_listeners: Vec<OwnedFd>,
-    pub parked_control: Option<OwnedFd>,
     /// What is kept back from the stores.
     pub hold: Hold,
     pub control_next: u64,
@@ -106,6 +119,23 @@ pub(super) struct World {
     pub timer: Rc<Notify>,
 }
 
+/// What a world begins with.
+pub(super) struct Ground {
+    pub config: Config,
+    pub state: StateDir,
+    pub site: Site,
+    pub exports: Vec<Export>,
+    pub units: Vec<LogicalUnit>,
+    pub volumes: Vec<(Arc<Volume>, BackingShown)>,
+    pub arena: Arena,
+    pub region: Arc<SharedRegion>,
+    pub listeners: Vec<Socket<TcpListener>>,
+    pub control_listener: Socket<UnixListener>,
+    pub limits: Limits,
+    pub console: Box<dyn Console>,
+    pub places: Places,
+}
+
 /// Where a volume is, for people.
 #[derive(Clone, Debug)]
 pub(super) struct BackingShown {
@@ -124,40 +154,37 @@ pub(super) struct Places {
 }
 
 impl World {
-    pub fn new(
-        site: Site,
-        exports: Vec<Export>,
-        units: Vec<LogicalUnit>,
-        volumes: Vec<(Arc<Volume>, BackingShown)>,
-        arena: Arena,
-        pool: Pool,
-        sessions: Sessions,
-        console: Box<dyn Console>,
-        places: Places,
-        logins_max: usize,
-    ) -> World {
-        let faults = volumes.iter().map(|_| FaultsTold::default()).collect();
-        let traffic = volumes.iter().map(|_| Traffic::default()).collect();
-        let (volumes, backings): (Vec<_>, _) = volumes.into_iter().unzip();
+    pub fn new(ground: Ground) -> World {
+        let logins_max = ground.config.limits.logins_max;
+        let faults = ground.volumes.iter().map(|_| FaultsTold::default()).collect();
+        let traffic = ground.volumes.iter().map(|_| Traffic::default()).collect();
+        let (volumes, backings): (Vec<_>, _) = ground.volumes.into_iter().unzip();
+        let answered = Arc::new(Notify::new());
+        let notify = answered.clone();
         World {
-            site,
-            exports,
-            units,
+            config: ground.config,
+            state: ground.state,
+            site: ground.site,
+            exports: ground.exports,
+            units: ground.units,
             volumes,
             backings,
             traffic,
-            arena,
-            pool,
-            sessions,
+            arena: ground.arena,
+            region: ground.region,
+            pool: Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one())),
+            answered,
+            sessions: Sessions::new(ground.limits.sessions_max),
+            limits: ground.limits,
+            listeners: ground.listeners,
+            control_listener: ground.control_listener,
+            console: ground.console,
+            places: ground.places,
             connections: BTreeMap::new(),
             controls: BTreeMap::new(),
-            console,
             refusals: Refusals::default(),
             faults,
-            places,
             started_ms: unix_ms(),
-            parked_listeners: Vec::new(),
-            parked_control: None,
             hold: Hold::default(),
             control_next: 0,
             asked: HashMap::new(),
