@@ -4,4 +4,5 @@ pub mod clock;
 pub mod memory;
 pub mod portal;
 pub mod state;
+pub mod swap;
 pub mod volume;

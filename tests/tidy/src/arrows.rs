@@ -12,7 +12,7 @@ const FLOORS: [(&str, &str); 4] = [
 ];
 
 /// On one floor, who may know whom. Four absences are the design: iscsi does not know scsi (a CDB is opaque to it), scsi
-/// does not know iscsi, swap will not know the protocols, ctl does not know daemon.
+/// does not know iscsi, swap does not know the protocols, ctl does not know daemon.
 const ARROWS: &[(&str, &str, &[&str])] = &[
     ("base", "arena", &[]),
     ("base", "metrics", &[]),
@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("edge", "portal", &["volume"]),
     ("edge", "state", &[]),
     ("edge", "supervisor", &[]),
+    // It carries what others saved and never looks inside.
+    ("edge", "swap", &[]),
     // Memory volumes and the arena are made of the same regions; identities are remembered in the state directory.
     ("edge", "volume", &["memory", "state"]),
     ("app", "config", &[]),

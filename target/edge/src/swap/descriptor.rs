@@ -1,0 +1,80 @@
+//! Whether a descriptor is still the one we think of.
+
+use rustix::fs::{FileType, fstat};
+use rustix::net::sockopt;
+use rustix::net::{SocketAddrAny, getpeername, getsockname};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// What makes an open file, or an open socket, that one and no other. Saved and restored as a protobuf message.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+#[allow(missing_docs)]
+pub struct Fingerprint {
+    #[prost(uint64, tag = "1")]
+    pub device: u64,
+    #[prost(uint64, tag = "2")]
+    pub inode: u64,
+    #[prost(uint32, tag = "3")]
+    pub kind: u32,
+    /// The kernel's own number of a socket, never used twice.
+    #[prost(uint64, tag = "4")]
+    pub cookie: u64,
+    #[prost(string, tag = "5")]
+    pub local: String,
+    /// Empty when there is none, or none any more.
+    #[prost(string, tag = "6")]
+    pub peer: String,
+}
+
+impl Fingerprint {
+    /// The fingerprint of an open descriptor.
+    ///
+    /// # Errors
+    /// What the system answers.
+    #[allow(clippy::unnecessary_cast)] // the fields' types differ by system
+    pub fn of(fd: BorrowedFd<'_>) -> io::Result<Fingerprint> {
+        let stat = fstat(fd)?;
+        let kind = FileType::from_raw_mode(stat.st_mode as _);
+        let mut print = Fingerprint {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            kind: kind.as_raw_mode() as u32,
+            ..Fingerprint::default()
+        };
+        if kind == FileType::Socket {
+            print.cookie = cookie(fd)?;
+            print.local = getsockname(fd).map(text)?;
+            // Who has hung up has no address any more.
+            print.peer = getpeername(fd).ok().flatten().map(text).unwrap_or_default();
+        }
+        Ok(print)
+    }
+
+    /// Whether `fd` is what this fingerprint was taken of. A peer may have hung up meanwhile: that is its right.
+    ///
+    /// # Errors
+    /// What the system answers.
+    pub fn is_of(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        let mut now = Fingerprint::of(fd)?;
+        if now.peer.is_empty() {
+            now.peer.clone_from(&self.peer);
+        }
+        Ok(now == *self)
+    }
+}
+
+fn text(address: SocketAddrAny) -> String {
+    format!("{address:?}")
+}
+
+#[cfg(target_os = "linux")]
+fn cookie(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(sockopt::socket_cookie(fd)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cookie(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    // There is no such number here; the descriptor must be a socket at least.
+    sockopt::socket_type(fd)?;
+    Ok(0)
+}

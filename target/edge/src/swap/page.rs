@@ -1,0 +1,1 @@
+//! What a predecessor leaves at descriptor 3.

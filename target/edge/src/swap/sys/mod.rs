@@ -1,0 +1,1 @@
+//! What the standard library has no safe words for.
