@@ -19,6 +19,7 @@ mod serve;
 pub mod size;
 mod target;
 mod view;
+mod voice;
 mod volume;
 
 pub use limits::{Limits, Log, LogFormat};
@@ -28,6 +29,7 @@ pub use reference::{manual, reference};
 pub use remark::{Level, Problem, Remark, Warning};
 pub use serve::ServeOptions;
 pub use target::{Access, Acl, Auth, Chap, Lun, Target};
+pub use voice::{Told, Voice, VoiceV1};
 pub use volume::{Backing, Identity, Volume};
 
 use std::path::PathBuf;

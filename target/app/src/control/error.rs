@@ -47,6 +47,8 @@ pub enum Code {
     NotPoisoned = 6,
     /// Something else is under way that excludes this.
     Busy = 7,
+    /// Not on this system, or not in this version.
+    Unsupported = 8,
 }
 
 impl Error {
@@ -92,6 +94,11 @@ impl Error {
     /// The store said `why`.
     pub fn store_refused(name: &str, why: &str) -> Error {
         Error::new(Code::StoreRefused, format!("volume {name:?}: {why}")).with(serde_json::json!({ "volume": name }))
+    }
+
+    /// Something is under way that excludes `what`.
+    pub fn busy(what: &str, under_way: &str) -> Error {
+        Error::new(Code::Busy, format!("{what} has to wait: {under_way}"))
     }
 
     /// Nothing to clear.

@@ -6,6 +6,12 @@ use std::path::PathBuf;
 
 use super::error::{Code, Error};
 
+mod served;
+mod swap;
+
+pub use served::{Served, ServedVolume};
+pub use swap::{Carried, NotCarried, Pause, Program, SWAPS_MAX, Snapshotted, Swap, SwapOutcome, SwapReport};
+
 /// The generation of these words; raised only if a reader of the old ones would be misled.
 pub const PROTOCOL: u32 = 1;
 
@@ -25,6 +31,10 @@ pub enum Call {
     ClearPoison(ClearPoison),
     /// `events`: from now on an `event` notification for each [`Event`]; [`Subscribed`].
     Events,
+    /// `swap`: becomes another version of the program; [`SwapReport`].
+    Swap(Swap),
+    /// `snapshot`: the state, as a swap would hand it over; [`Snapshotted`].
+    Snapshot,
 }
 
 /// Parameters of `kick`.
@@ -57,6 +67,8 @@ pub struct ClearPoison {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
+const METHODS: &str = "status, kick, resize, clear-poison, events, swap, snapshot";
+
 impl Call {
     /// The method's name.
     pub fn method(&self) -> &'static str {
@@ -66,16 +78,19 @@ impl Call {
             Call::Resize(_) => "resize",
             Call::ClearPoison(_) => "clear-poison",
             Call::Events => "events",
+            Call::Swap(_) => "swap",
+            Call::Snapshot => "snapshot",
         }
     }
 
     /// The parameters as an object.
     pub fn params(&self) -> serde_json::Value {
         match self {
-            Call::Status | Call::Events => serde_json::json!({}),
+            Call::Status | Call::Events | Call::Snapshot => serde_json::json!({}),
             Call::Kick(kick) => serde_json::json!(kick),
             Call::Resize(resize) => serde_json::json!(resize),
             Call::ClearPoison(clear) => serde_json::json!(clear),
+            Call::Swap(swap) => serde_json::json!(swap),
         }
     }
 
@@ -91,10 +106,11 @@ impl Call {
             "resize" => take(params).map(Call::Resize),
             "clear-poison" => take(params).map(Call::ClearPoison),
             "events" => take::<Nothing>(params).map(|_| Call::Events),
-            other => Err(Error::new(
-                Code::MethodNotFound,
-                format!("there is no method {other:.64?}; there are status, kick, resize, clear-poison, events"),
-            )),
+            "swap" => take(params).map(Call::Swap),
+            "snapshot" => take::<Nothing>(params).map(|_| Call::Snapshot),
+            other => {
+                Err(Error::new(Code::MethodNotFound, format!("there is no method {other:.64?}; there are {METHODS}")))
+            }
         }
     }
 }
@@ -148,6 +164,9 @@ pub struct Status {
     pub volumes: Vec<Volume>,
     /// The last logins that were refused, oldest first, at most [`REFUSED_LOGINS_MAX`].
     pub refused_logins: Vec<RefusedLogin>,
+    /// The last swaps, oldest first, at most [`SWAPS_MAX`].
+    #[serde(default)]
+    pub swaps: Vec<SwapReport>,
 }
 
 /// The program itself.
@@ -156,6 +175,8 @@ pub struct Status {
 pub struct Daemon {
     /// Product version.
     pub version: String,
+    /// See [`Program::build`]; empty: not known.
+    pub build: String,
     /// [`PROTOCOL`].
     pub protocol: u32,
     /// Process id; the same for ever.
@@ -509,68 +530,21 @@ pub enum What {
     Resized(Resized),
     /// We are on our way out.
     Stopping { why: String },
+    /// The other program has rehearsed well; the pause comes next, then `resumed` or `rolled-back`.
+    SwapPlanned {
+        from: Program,
+        to: Program,
+        /// Who asked, e.g. `uid 0, pid 4711`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// Nothing is taken from initiators until `resumed` or `rolled-back`, at the latest after the deadlines.
+    Paused { from: Program, to: Program },
+    /// The other program serves.
+    Resumed { report: Box<SwapReport> },
+    /// The swap was given up at `step`; the old program goes on.
+    RolledBack { step: String, why: String },
     /// A newer daemon's event that this program has no word for.
     #[serde(other)]
     Unknown,
-}
-
-/// What a daemon that is ready serves; the `ready` line of `serve`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// Process id.
-    pub pid: u32,
-    /// The control socket.
-    pub control: PathBuf,
-    /// Where identities are remembered.
-    pub state_dir: PathBuf,
-    /// The configuration file, if there is one.
-    pub config: Option<PathBuf>,
-    /// Where we listen.
-    pub portals: Vec<Portal>,
-    /// What initiators log in to.
-    pub targets: Vec<Target>,
-    /// The disks.
-    pub volumes: Vec<ServedVolume>,
-}
-
-/// A disk that is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServedVolume {
-    /// Its name.
-    pub name: String,
-    /// What keeps its bytes.
-    pub kind: VolumeKind,
-    /// Where, for files and devices.
-    pub path: Option<PathBuf>,
-    /// The file was made just now.
-    pub created: bool,
-    /// In bytes.
-    pub size: u64,
-    /// Logical block.
-    pub block_bytes: u32,
-    /// Writes are refused.
-    pub read_only: bool,
-}
-
-impl From<&Status> for Served {
-    fn from(status: &Status) -> Served {
-        let volume = |volume: &Volume| ServedVolume {
-            name: volume.name.clone(),
-            kind: volume.kind,
-            path: volume.path.clone(),
-            created: false,
-            size: volume.size,
-            block_bytes: volume.block_bytes,
-            read_only: volume.read_only,
-        };
-        Served {
-            pid: status.daemon.pid,
-            control: status.daemon.control.clone(),
-            state_dir: status.daemon.state_dir.clone(),
-            config: status.daemon.config.clone(),
-            portals: status.portals.clone(),
-            targets: status.targets.clone(),
-            volumes: status.volumes.iter().map(volume).collect(),
-        }
-    }
 }

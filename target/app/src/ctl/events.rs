@@ -86,6 +86,13 @@ pub fn event_line(event: &Event, paint: Paint) -> String {
             ("resized ".to_owned(), format!("volume {volume}: {} to {}", size::bytes(*size_old), size::bytes(*size)))
         }
         What::Stopping { why } => ("stopping".to_owned(), why.clone()),
+        What::SwapPlanned { from, to, by } => {
+            let by = by.as_ref().map_or_else(String::new, |by| format!(", asked by {by}"));
+            ("swap    ".to_owned(), format!("{} to {}{by}", from.version, to.version))
+        }
+        What::Paused { from, to } => ("paused  ".to_owned(), format!("{} to {}", from.version, to.version)),
+        What::Resumed { report } => (paint.green("resumed "), report.from.version.clone()),
+        What::RolledBack { step, why } => (paint.red("rollback"), format!("at {step}: {why}")),
         What::Unknown => ("event   ".to_owned(), "of a kind this program does not know".to_owned()),
     };
     format!("{}  {word}  {}", paint.dim(&when::time(event.time_ms)), clean(&text))

@@ -1,6 +1,6 @@
 //! What the program writes about itself while it serves.
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, Voice};
 use clap::ValueEnum;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, IsTerminal};
@@ -47,11 +47,21 @@ fn filter(form: Form, verbose: u8, variable: Option<&str>, file: Option<&str>) -
     Ok(EnvFilter::new(level))
 }
 
+impl From<Form> for LogFormat {
+    fn from(form: Form) -> LogFormat {
+        match form {
+            Form::Human => LogFormat::Human,
+            Form::Json => LogFormat::Json,
+            Form::Journald => LogFormat::Journald,
+        }
+    }
+}
+
 /// Starts logging as the command line says, else as the configuration file says; once per process. The error is for
 /// people.
-pub fn start(form: Option<Form>, verbose: u8, file: &Log) -> Result<(), String> {
-    let form = form.or(file.format.map(Form::from)).unwrap_or_default();
-    let filter = filter(form, verbose, std::env::var(VARIABLE).ok().as_deref(), file.filter.as_deref())?;
+pub fn start(voice: Voice, file: &Log) -> Result<(), String> {
+    let form = voice.log.or(file.format).map(Form::from).unwrap_or_default();
+    let filter = filter(form, voice.verbose, std::env::var(VARIABLE).ok().as_deref(), file.filter.as_deref())?;
     let registry = tracing_subscriber::registry().with(filter);
     let colours = super::paint::Paint::for_stderr().0;
     let started = match form {

@@ -1,6 +1,6 @@
 //! The command line: one file per noun. `--help`, manual pages and completions come from these definitions alone.
 //!
-//! Non-goals: nothing here knows the daemon; `serve` is handed back to the program's `main`.
+//! Non-goals: nothing here knows the daemon; what it does of the verbs comes from the program's `main` ([`Parts`]).
 
 pub mod attach;
 mod check;
@@ -83,6 +83,9 @@ pub enum Verb {
     Check(check::Check),
     Config(config::Config),
     Identify(identify::Identify),
+    /// Rebuild what a snapshot on standard input holds: how `swap` tries a binary
+    #[command(hide = true)]
+    Rehearse,
     #[command(hide = true)]
     Man(generate::Man),
     #[command(hide = true)]
@@ -107,10 +110,22 @@ impl Ask {
     }
 }
 
-/// Does what was asked; `serve` is the daemon's part.
-pub fn run(cli: Cli, serve: impl FnOnce(serve::Serve) -> Result<(), Failure>) -> ExitCode {
+/// What the daemon does of the verbs: `main` knows both.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// `serve`.
+    pub serve: fn(serve::Serve) -> Result<(), Failure>,
+    /// `rehearse`: rebuild what the snapshot on standard input holds, and say on standard output what became of it.
+    pub rehearse: fn() -> Result<(), Failure>,
+    /// `snapshot show`: these bytes as text for people, without secrets; the error is for people too.
+    pub show: fn(&[u8]) -> Result<String, String>,
+}
+
+/// Does what was asked.
+pub fn run(cli: Cli, parts: Parts) -> ExitCode {
     let done = match cli.verb {
-        Verb::Serve(verb) => serve(verb),
+        Verb::Serve(verb) => (parts.serve)(verb),
+        Verb::Rehearse => (parts.rehearse)(),
         Verb::Status(verb) => verb.run(),
         Verb::Attach(verb) => verb.run(),
         Verb::Events(verb) => verb.run(),

@@ -5,7 +5,7 @@ use super::events::{event_json, event_line};
 use super::failure::{Failure, say};
 use super::paint::Paint;
 use super::{log, size};
-use crate::config::{Config, Level, Problem, Remark, ServeOptions};
+use crate::config::{Config, Level, Problem, Remark, ServeOptions, Told, Voice};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
@@ -133,13 +133,23 @@ impl Serve {
         }
     }
 
-    /// Who tells the terminal.
-    pub fn console(&self) -> Box<dyn Console> {
-        match (self.quiet, self.json) {
-            (true, _) => Box::new(Silent),
-            (false, true) => Box::new(Lines(Patience::default())),
-            (false, false) => Box::new(People(Paint::for_stdout(), Patience::default())),
-        }
+    /// How the daemon is to speak.
+    pub fn voice(&self) -> Voice {
+        let told = match (self.quiet, self.json) {
+            (true, _) => Told::Nothing,
+            (false, true) => Told::Json,
+            (false, false) => Told::People,
+        };
+        Voice { told, log: self.log.map(log::Form::into), verbose: self.verbose }
+    }
+}
+
+/// Who tells the terminal.
+pub fn console(voice: Voice) -> Box<dyn Console> {
+    match voice.told {
+        Told::Nothing => Box::new(Silent),
+        Told::Json => Box::new(Lines(Patience::default())),
+        Told::People => Box::new(People(Paint::for_stdout(), Patience::default())),
     }
 }
 

@@ -105,6 +105,6 @@ fn events_are_told_in_lines() {
     assert_eq!(tell(error), "01:01:01Z  error     volume disk: EIO");
     let grown = words::Resized { volume: "disk".into(), size_old: 1 << 30, size: 2 << 30 };
     assert_eq!(tell(words::What::Resized(grown)), "01:01:01Z  resized   volume disk: 1 GiB to 2 GiB");
-    let newer: words::Event = serde_json::from_str(r#"{"event":"paused","time_ms":5,"why":"swap"}"#).unwrap();
+    let newer: words::Event = serde_json::from_str(r#"{"event":"reticulated","time_ms":5,"why":"splines"}"#).unwrap();
     assert_eq!(newer.what, words::What::Unknown);
 }

@@ -2,10 +2,10 @@
 
 use super::reactor::{Shared, spawn};
 use super::world::{Socket, World};
-use crate::control::error::Error;
+use crate::control::error::{Code, Error};
 use crate::control::machine::{Machine, Ticket};
 use crate::control::place::CONNECTIONS_MAX;
-use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Subscribed, What};
+use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Subscribed, SwapReport, What};
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::Geometry;
 use mainstay_proto::iscsi::CloseReason;
@@ -133,6 +133,10 @@ fn answer(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, cal
         Call::ClearPoison(clear) => {
             let result = world.clear_poison(&clear.volume);
             return world.respond(id, ticket, result);
+        }
+        Call::Swap(_) | Call::Snapshot => {
+            let not_yet = Error::new(Code::Unsupported, "not yet: this version cannot be swapped");
+            return world.respond::<SwapReport>(id, ticket, Err(not_yet));
         }
     };
     world.respond(id, ticket, result);

@@ -17,6 +17,7 @@ impl World {
             sessions: self.connections.iter().map(|(&id, connection)| self.describe_session(id, connection)).collect(),
             volumes: (0..self.volumes.len()).map(|index| self.describe_volume(index)).collect(),
             refused_logins: self.refusals.0.iter().cloned().collect(),
+            swaps: Vec::new(),
         }
     }
 
@@ -24,6 +25,7 @@ impl World {
         let (budget, promised, used) = self.arena.usage();
         words::Daemon {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: String::new(),
             protocol: PROTOCOL,
             pid: std::process::id(),
             started_ms: self.started_ms,

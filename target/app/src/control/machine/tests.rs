@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::words::{Kick, Resize, Resized, What};
+use crate::control::words::{Kick, Resize, Resized, Swap, What};
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::{Value, json};
@@ -322,6 +322,15 @@ proptest! {
             Call::Kick(Kick { session: size }),
             Call::Resize(Resize { volume: volume.clone(), size }),
             Call::ClearPoison(crate::control::words::ClearPoison { volume: volume.clone() }),
+            Call::Snapshot,
+            Call::Swap(Swap::default()),
+            Call::Swap(Swap {
+                binary: Some(volume.clone().into()),
+                allow_downgrade: true,
+                allow_same: true,
+                dry_run: true,
+                deadline_ms: Some(size),
+            }),
         ] {
             prop_assert_eq!(Call::parse(call.method(), Some(call.params())), Ok(call));
         }

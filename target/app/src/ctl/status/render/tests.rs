@@ -9,6 +9,7 @@ fn sample() -> Status {
     Status {
         daemon: Daemon {
             version: "0.1.0".into(),
+            build: "5f0c2a9d31be77e4".into(),
             protocol: 1,
             pid: 4242,
             started_ms: 1_795_257_727_000,
@@ -66,6 +67,7 @@ fn sample() -> Status {
             },
         }],
         refused_logins: Vec::new(),
+        swaps: Vec::new(),
     }
 }
 
