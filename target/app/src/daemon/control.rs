@@ -149,11 +149,13 @@ fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticke
         Err(error) => return world.respond::<Resized>(id, ticket, Err(error)),
     };
     let volume = world.volumes[index].clone();
+    world.growing += 1;
     let shared = shared.clone();
     let name = name.to_owned();
     spawn(&world.broken.clone(), async move {
         let grown = tokio::task::spawn_blocking(move || volume.grow(size).map_err(|error| error.to_string())).await;
         let mut world = shared.borrow_mut();
+        world.growing -= 1;
         let result = match grown {
             Ok(Ok(_)) => Ok(world.resized(index, name, geometry)),
             Ok(Err(why)) => Err(Error::store_refused(&name, &why)),

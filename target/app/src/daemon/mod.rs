@@ -6,6 +6,7 @@
 mod control;
 mod descriptors;
 mod journal;
+mod live;
 mod lobby;
 mod reactor;
 mod report;
@@ -17,33 +18,25 @@ mod world;
 use crate::config::Config;
 use crate::control::console::Console;
 use crate::control::place::{self, BindError};
-use crate::control::words::{Served, ServedVolume, What};
+use crate::control::words::{Served, ServedVolume};
 use mainstay_base::arena::{Arena, SLACK};
 use mainstay_base::unit::VolumeId;
 use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal;
 use mainstay_edge::state::{StateDir, StateError};
 use mainstay_edge::volume::{OpenError, Volume};
-use mainstay_proto::iscsi::{Limits, Site};
+use mainstay_proto::iscsi::Site;
 use mainstay_proto::nexus::Export;
 use mainstay_proto::scsi::LogicalUnit;
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::rc::Rc;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use world::{BackingShown, Ground, Places, Socket, World};
 
 /// Payload memory set aside for each connection, in bytes: with it short commands go on, whatever others hoard.
 const OWN: usize = 8 * 1024;
-/// Longer than anybody waits.
-const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
-/// How long sessions get to finish when the daemon is told to stop.
-const DRAIN: Duration = Duration::from_secs(5);
 
 type Opened = (Arc<Volume>, BackingShown);
 
@@ -82,35 +75,52 @@ pub enum Error {
 /// Serve `config` until SIGINT or SIGTERM.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
     let state = StateDir::open(&options.state_dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut site, exports) = site::site(&config);
     // Before any volume is opened: an address that is taken must not leave a file behind that was made for nothing.
-    let listeners = {
-        let _runtime = runtime.enter();
-        listen(&mut site)?
-    };
+    let listeners = listen(&mut site)?;
     let control = place::bind(&options.control)?;
-    let volumes = match open_volumes(&config, &state) {
-        Ok(volumes) => volumes,
-        Err(error) => {
-            place::unbind(&options.control);
-            return Err(error);
-        }
-    };
-    let served = runtime.block_on(tokio::task::LocalSet::new().run_until(serve(
-        config,
-        (site, exports, listeners),
-        &options.control,
-        // Ours is let go last.
-        state.clone(),
-        volumes,
-        control,
-        options.console,
-    )));
-    // A thread that waits for a disk that hangs must not keep us.
-    runtime.shutdown_background();
+    let served =
+        serve(config, site, exports, listeners, control.into(), state.clone(), &options.control, options.console);
     place::unbind(&options.control);
     served
+}
+
+fn serve(
+    config: Config,
+    site: Site,
+    exports: Vec<Export>,
+    listeners: Vec<OwnedFd>,
+    control_listener: OwnedFd,
+    state: StateDir,
+    control: &Path,
+    console: Box<dyn Console>,
+) -> Result<(), Error> {
+    let volumes = open_volumes(&config, &state)?;
+    let memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX / SLACK);
+    let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
+        .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
+    let region = Arc::new(region);
+    let limits = descriptors::raise_for(&config);
+    let accounts = limits.sessions_max + config.limits.logins_max;
+    let places =
+        Places { state_dir: state.path().to_owned(), control: control.to_owned(), config: config.file.clone() };
+    let mut world = World::new(Ground {
+        site,
+        exports,
+        units: volumes.iter().enumerate().map(|(index, (volume, _))| unit(index, volume)).collect(),
+        volumes,
+        arena: Arena::new(region.clone(), memory).with_accounts(OWN, accounts),
+        region,
+        listeners: listeners.into_iter().map(Socket::Parked).collect(),
+        control_listener: Socket::Parked(control_listener),
+        limits,
+        console,
+        places,
+        state,
+        config,
+    });
+    let runtime = live::awake(&mut world)?;
+    live::live(world, runtime)
 }
 
 fn open_volumes(config: &Config, state: &StateDir) -> Result<Vec<Opened>, Error> {
@@ -121,87 +131,21 @@ fn open_volumes(config: &Config, state: &StateDir) -> Result<Vec<Opened>, Error>
     config.volumes.iter().map(open).collect()
 }
 
-async fn serve(
-    config: Config,
-    (site, exports, listeners): (Site, Vec<Export>, Vec<TcpListener>),
-    control_path: &std::path::Path,
-    state: StateDir,
-    volumes: Vec<Opened>,
-    control: std::os::unix::net::UnixListener,
-    console: Box<dyn Console>,
-) -> Result<(), Error> {
-    // From the first moment: a signal that comes early stops us like a late one.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX / SLACK);
-    let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
-        .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
-    let region = Arc::new(region);
-    let units = volumes.iter().enumerate().map(|(index, (volume, _))| unit(index, volume)).collect();
-    let state_dir = state.path().to_owned();
-    let places = Places { state_dir, control: control_path.to_owned(), config: config.file.clone() };
-    let descriptors = descriptors::raise_for(&config);
-    let accounts = descriptors.sessions_max + config.limits.logins_max;
-    let limits = limits(&config);
-    let world = World::new(Ground {
-        site,
-        exports,
-        units,
-        volumes,
-        arena: Arena::new(region.clone(), memory).with_accounts(OWN, accounts),
-        region,
-        listeners: listeners.into_iter().map(|listener| Socket::Live(Rc::new(listener))).collect(),
-        control_listener: Socket::Live(Rc::new(tokio::net::UnixListener::from_std(control)?)),
-        limits: descriptors,
-        console,
-        places,
-        state,
-        config,
-    });
-    let world = Rc::new(RefCell::new(world));
-    let (broken, answered, listeners, control) = {
-        let world = world.borrow();
-        let listeners: Vec<_> = world.listeners.iter().filter_map(|socket| socket.live().cloned()).collect();
-        (world.broken.clone(), world.answered.clone(), listeners, world.control_listener.live().cloned())
-    };
-    let accept =
-        |(index, listener)| reactor::spawn(&broken, reactor::accept(world.clone(), listener, index, limits.clone()));
-    let accepting: Vec<_> = listeners.into_iter().enumerate().map(accept).collect();
-    if let Some(control) = control {
-        reactor::spawn(&broken, control::accept(world.clone(), control));
-    }
-    reactor::spawn(&broken, reactor::complete(world.clone(), answered));
-    reactor::spawn(&broken, reactor::keep_time(world.clone()));
-    {
-        let mut world = world.borrow_mut();
-        let served = world.served();
-        world.console.ready(&served);
-    }
-    let why = tokio::select! {
-        _ = interrupt.recv() => "interrupted",
-        _ = terminate.recv() => "terminated",
-        () = broken.notified() => return Err(Error::Broken),
-    };
-    world.borrow_mut().tell(What::Stopping { why: why.to_owned() });
-    // Who comes now is refused by the system, and comes again.
-    accepting.iter().for_each(tokio::task::JoinHandle::abort);
-    tokio::select! {
-        failed = reactor::drain(&world, DRAIN) => if failed.is_empty() { Ok(()) } else { Err(Error::Unflushed(failed)) },
-        () = broken.notified() => Err(Error::Broken),
-    }
-}
-
 /// Listen on every portal; a port of 0 becomes the one the system chose.
-fn listen(site: &mut Site) -> Result<Vec<TcpListener>, Error> {
+fn listen(site: &mut Site) -> Result<Vec<OwnedFd>, Error> {
     let mut listeners = Vec::new();
     for portal in &mut site.portals {
         let addr = portal.bind;
         let failed = |error: io::Error| Error::Listen { addr, why: explain(addr, &error) };
         let listener = portal::listen(addr).map_err(failed)?;
         portal.bind = listener.local_addr().map_err(failed)?;
-        listeners.push(listener);
+        listeners.push(listener.into());
     }
     Ok(listeners)
+}
+
+fn unit(index: usize, volume: &Volume) -> LogicalUnit {
+    LogicalUnit::new(VolumeId(index as u32), volume.geometry(), volume.identity().clone(), volume.behaviour())
 }
 
 fn explain(addr: SocketAddr, error: &io::Error) -> String {
@@ -217,21 +161,6 @@ fn explain(addr: SocketAddr, error: &io::Error) -> String {
         }
         io::ErrorKind::PermissionDenied => format!("port {} needs more rights; ports from 1024 on do not", addr.port()),
         _ => error.to_string(),
-    }
-}
-
-fn unit(index: usize, volume: &Volume) -> LogicalUnit {
-    LogicalUnit::new(VolumeId(index as u32), volume.geometry(), volume.identity().clone(), volume.behaviour())
-}
-
-fn limits(config: &Config) -> Limits {
-    let limits = &config.limits;
-    Limits {
-        login_timeout: limits.login_timeout,
-        ping_interval: if limits.ping_interval.is_zero() { NEVER } else { limits.ping_interval },
-        ping_timeout: limits.ping_timeout,
-        window_max: limits.window_max,
-        ..Limits::default()
     }
 }
 

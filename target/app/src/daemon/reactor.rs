@@ -2,6 +2,7 @@
 
 use super::vigil::WAITS_MAX;
 use super::world::World;
+use crate::config::Config;
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::Op;
 use mainstay_edge::volume::Volume;
@@ -26,6 +27,9 @@ const FINISH: Duration = Duration::from_secs(2);
 /// How often we look whether all have finished.
 const PATIENCE: Duration = Duration::from_millis(5);
 
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// Rings when the task that holds it panics: the world may be half changed then, and nothing may go on with it.
 pub(super) struct Alarm(pub Rc<Notify>);
 
@@ -47,8 +51,9 @@ pub(super) fn spawn(broken: &Rc<Notify>, task: impl Future<Output = ()> + 'stati
 }
 
 /// Accept connections of one portal, for ever.
-pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usize, limits: Limits) {
+pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usize) {
     let broken = world.borrow().broken.clone();
+    let limits = limits(&world.borrow().config);
     let mut told = false;
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -78,6 +83,17 @@ pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usi
             Setup { local, peer, portal, limits: limits.clone(), seed, offers: Offers::default(), now: clock::now() };
         let id = world.borrow_mut().admit_connection(stream, setup);
         spawn(&broken, serve(world.clone(), id));
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        login_timeout: limits.login_timeout,
+        ping_interval: if limits.ping_interval.is_zero() { NEVER } else { limits.ping_interval },
+        ping_timeout: limits.ping_timeout,
+        window_max: limits.window_max,
+        ..Limits::default()
     }
 }
 

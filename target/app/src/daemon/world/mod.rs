@@ -45,6 +45,7 @@ const POOL_THREADS_MAX: usize = 16;
 const CROWDED_PERIOD: Duration = Duration::from_secs(10);
 
 mod connection;
+mod park;
 mod socket;
 mod store;
 mod upkeep;
@@ -82,6 +83,10 @@ pub(super) struct World {
     pub faults: Vec<FaultsTold>,
     pub places: Places,
     pub started_ms: u64,
+    /// It was told that we are ready.
+    pub announced: bool,
+    /// Volumes that are being enlarged.
+    pub growing: usize,
     /// What is kept back from the stores.
     pub hold: Hold,
     pub control_next: u64,
@@ -185,6 +190,8 @@ impl World {
             refusals: Refusals::default(),
             faults,
             started_ms: unix_ms(),
+            announced: false,
+            growing: 0,
             hold: Hold::default(),
             control_next: 0,
             asked: HashMap::new(),
@@ -267,7 +274,7 @@ impl World {
 
     fn take(&mut self, id: NexusId, ready: Ready) -> bool {
         let mut more = false;
-        if self.stopping {
+        if !self.reads() {
             self.touch(id);
             self.settle();
             return false;
@@ -464,6 +471,7 @@ impl World {
                 self.with(id, |nexus, cx| nexus.disconnected(cx));
             }
         }
+        let reading = self.reads();
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.touched = false;
         if connection.nexus.is_closed() && !connection.gone {
@@ -472,7 +480,7 @@ impl World {
                 portal::shutdown(stream);
             }
         }
-        let reads = connection.nexus.wants_input() && !connection.gone && !self.stopping;
+        let reads = connection.nexus.wants_input() && !connection.gone && reading;
         let writes = matches!(flushed, Ok(false)) && !connection.gone;
         let interest = match (reads, writes) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),

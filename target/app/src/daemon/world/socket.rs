@@ -1,5 +1,6 @@
 //! A socket with the runtime or without one.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -10,6 +11,8 @@ pub(in crate::daemon) enum Socket<S> {
     Live(Rc<S>),
     /// Only a descriptor: nothing is read or written.
     Parked(OwnedFd),
+    /// Lost on the way from one to the other.
+    Lost,
 }
 
 impl<S> Socket<S> {
@@ -17,7 +20,28 @@ impl<S> Socket<S> {
     pub fn live(&self) -> Option<&Rc<S>> {
         match self {
             Socket::Live(stream) => Some(stream),
-            Socket::Parked(_) => None,
+            Socket::Parked(_) | Socket::Lost => None,
         }
+    }
+
+    /// From the runtime; nobody else may have it any more.
+    pub fn park(&mut self, convert: impl FnOnce(S) -> io::Result<OwnedFd>) -> io::Result<()> {
+        *self = match std::mem::replace(self, Socket::Lost) {
+            Socket::Live(stream) => {
+                let stream = Rc::into_inner(stream).ok_or_else(|| io::Error::other("a task still has a socket"))?;
+                Socket::Parked(convert(stream)?)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// To the runtime.
+    pub fn unpark(&mut self, convert: impl FnOnce(OwnedFd) -> io::Result<S>) -> io::Result<()> {
+        *self = match std::mem::replace(self, Socket::Lost) {
+            Socket::Parked(descriptor) => Socket::Live(Rc::new(convert(descriptor)?)),
+            other => other,
+        };
+        Ok(())
     }
 }

@@ -1,0 +1,83 @@
+//! The life of a world: a runtime is put under it, its sockets are registered, and tasks wait for them until it is told
+//! to stop.
+
+use super::reactor::{self, Shared};
+use super::world::World;
+use super::{Error, control};
+use crate::control::words::What;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// How long sessions get to finish when the daemon is told to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A runtime for a parked world, whose sockets are then registered with it.
+pub(super) fn awake(world: &mut World) -> std::io::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    {
+        let _inside = runtime.enter();
+        world.unpark()?;
+    }
+    Ok(runtime)
+}
+
+/// Until the daemon is told to stop.
+pub(super) fn live(world: World, runtime: Runtime) -> Result<(), Error> {
+    let shared = Rc::new(RefCell::new(world));
+    let stopped = runtime.block_on(tokio::task::LocalSet::new().run_until(serve(&shared)));
+    // A thread that waits for a disk that hangs must not keep us.
+    runtime.shutdown_background();
+    stopped
+}
+
+async fn serve(shared: &Shared) -> Result<(), Error> {
+    // Before anything else: a signal that comes early stops us like a late one.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let broken = shared.borrow().broken.clone();
+    let accepting = begin(shared);
+    let why = tokio::select! {
+        _ = interrupt.recv() => "interrupted",
+        _ = terminate.recv() => "terminated",
+        () = broken.notified() => return Err(Error::Broken),
+    };
+    shared.borrow_mut().tell(What::Stopping { why: why.to_owned() });
+    // Who comes now is refused by the system, and comes again.
+    accepting.iter().for_each(JoinHandle::abort);
+    tokio::select! {
+        failed = reactor::drain(shared, DRAIN) => if failed.is_empty() { Ok(()) } else { Err(Error::Unflushed(failed)) },
+        () = broken.notified() => Err(Error::Broken),
+    }
+}
+
+/// Tasks for everything that can be waited for. Gives those that accept initiators.
+fn begin(shared: &Shared) -> Vec<JoinHandle<()>> {
+    let mut world = shared.borrow_mut();
+    let broken = world.broken.clone();
+    for &id in world.connections.keys() {
+        reactor::spawn(&broken, reactor::serve(shared.clone(), id));
+    }
+    for &id in world.controls.keys() {
+        reactor::spawn(&broken, control::serve(shared.clone(), id));
+    }
+    let listeners = world.listeners.iter().enumerate().filter_map(|(index, socket)| Some((index, socket.live()?)));
+    let accept = |(index, listener): (usize, &Rc<TcpListener>)| {
+        reactor::spawn(&broken, reactor::accept(shared.clone(), listener.clone(), index))
+    };
+    let accepting = listeners.map(accept).collect();
+    if let Some(listener) = world.control_listener.live() {
+        reactor::spawn(&broken, control::accept(shared.clone(), listener.clone()));
+    }
+    reactor::spawn(&broken, reactor::complete(shared.clone(), world.answered.clone()));
+    reactor::spawn(&broken, reactor::keep_time(shared.clone()));
+    world.resume();
+    if !std::mem::replace(&mut world.announced, true) {
+        let served = world.served();
+        world.console.ready(&served);
+    }
+    accepting
+}

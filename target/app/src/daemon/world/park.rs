@@ -1,0 +1,65 @@
+//! Between two runtimes: a world is parked, with its sockets as plain descriptors, and awakes again.
+
+use super::{Hold, World};
+use std::io;
+
+impl World {
+    /// Take every socket from the runtime, whose tasks must have ended.
+    pub fn park(&mut self) -> io::Result<()> {
+        for connection in self.connections.values_mut() {
+            connection.socket.park(|stream| Ok(stream.into_std()?.into()))?;
+        }
+        for control in self.controls.values_mut() {
+            control.socket.park(|stream| Ok(stream.into_std()?.into()))?;
+        }
+        for listener in &mut self.listeners {
+            listener.park(|listener| Ok(listener.into_std()?.into()))?;
+        }
+        self.control_listener.park(|listener| Ok(listener.into_std()?.into()))
+    }
+
+    /// Register every socket with the runtime that is entered.
+    pub fn unpark(&mut self) -> io::Result<()> {
+        for connection in self.connections.values_mut() {
+            connection
+                .socket
+                .unpark(|descriptor| tokio::net::TcpStream::from_std(std::net::TcpStream::from(descriptor)))?;
+        }
+        for control in self.controls.values_mut() {
+            control.socket.unpark(|descriptor| {
+                tokio::net::UnixStream::from_std(std::os::unix::net::UnixStream::from(descriptor))
+            })?;
+        }
+        for listener in &mut self.listeners {
+            listener.unpark(|descriptor| tokio::net::TcpListener::from_std(std::net::TcpListener::from(descriptor)))?;
+        }
+        self.control_listener
+            .unpark(|descriptor| tokio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(descriptor)))
+    }
+
+    /// Keep requests back from now on; see [`Hold`].
+    pub fn hold(&mut self, hold: Hold) {
+        self.hold = hold;
+    }
+
+    /// Go on: what was held goes to the stores, everything is looked at once.
+    pub fn resume(&mut self) {
+        self.release_held();
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.touch(id);
+        }
+        self.settle();
+        self.controls.values().for_each(|control| control.changed.notify_one());
+        self.timer.notify_one();
+    }
+
+    /// Whether bytes are taken from initiators.
+    pub(super) fn reads(&self) -> bool {
+        !self.stopping && self.hold != Hold::All
+    }
+
+    /// Whether the daemon is told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+}
