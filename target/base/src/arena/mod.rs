@@ -9,6 +9,7 @@
 //! through [`Arena::account`] has some bytes set aside for itself and takes no more than a share of what is free beyond
 //! them: hoarders keep nobody from what is their own.
 
+pub mod saved;
 pub mod sys;
 
 use std::collections::BTreeMap;
@@ -308,7 +309,7 @@ impl Arena {
     #[must_use]
     pub fn promise(&self, bytes: usize) -> bool {
         let mut ledger = self.lock();
-        let promised = ledger.promised + bytes;
+        let promised = ledger.promised.saturating_add(bytes);
         let fits = promised <= ledger.budget / 2 && promised + ledger.taken <= ledger.budget;
         if fits {
             ledger.promised = promised;
@@ -318,7 +319,8 @@ impl Arena {
 
     /// Restore a promise that was given before a swap: counted, never refused.
     pub fn promise_again(&self, bytes: usize) {
-        self.lock().promised += bytes;
+        let mut ledger = self.lock();
+        ledger.promised = ledger.promised.saturating_add(bytes);
     }
 
     /// Take a promise back.
@@ -388,7 +390,7 @@ impl Ledger {
     }
 
     fn free_bytes(&self) -> usize {
-        self.budget.saturating_sub(self.promised + self.taken)
+        self.budget.saturating_sub(self.promised).saturating_sub(self.taken)
     }
 }
 
