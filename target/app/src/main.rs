@@ -17,6 +17,7 @@ fn serve(verb: ctl::serve::Serve) -> Result<(), ctl::Failure> {
         state_dir: place::state(config.state_dir.clone()).map_err(ctl::Failure::problem)?,
         control: config.control.clone().unwrap_or_else(|| Surroundings::real().control()),
         console: ctl::serve::console(verb.voice()),
+        voice: verb.voice(),
     };
     daemon::run(config, options).map_err(ctl::Failure::problem)
 }

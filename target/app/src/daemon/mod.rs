@@ -5,6 +5,7 @@
 
 mod control;
 mod descriptors;
+mod fault;
 mod journal;
 mod live;
 mod lobby;
@@ -12,10 +13,11 @@ mod reactor;
 mod report;
 mod sessions;
 mod site;
+mod swap;
 mod vigil;
 mod world;
 
-use crate::config::Config;
+use crate::config::{Config, Voice};
 use crate::control::console::Console;
 use crate::control::place::{self, BindError};
 use crate::control::words::{Served, ServedVolume};
@@ -31,7 +33,7 @@ use mainstay_proto::scsi::LogicalUnit;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use world::{BackingShown, Ground, Places, Socket, World};
 
@@ -48,6 +50,8 @@ pub struct Options {
     pub control: PathBuf,
     /// Who is told what happens.
     pub console: Box<dyn Console>,
+    /// How the console speaks.
+    pub voice: Voice,
 }
 
 /// Why the daemon does not serve.
@@ -74,27 +78,31 @@ pub enum Error {
 
 /// Serve `config` until SIGINT or SIGTERM.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
+    // Before anything is opened, and takes its place.
+    mainstay_edge::swap::reserve()?;
+    let control_path = options.control.clone();
     let state = StateDir::open(&options.state_dir)?;
     let (mut site, exports) = site::site(&config);
     // Before any volume is opened: an address that is taken must not leave a file behind that was made for nothing.
     let listeners = listen(&mut site)?;
     let control = place::bind(&options.control)?;
-    let served =
-        serve(config, site, exports, listeners, control.into(), state.clone(), &options.control, options.console);
-    place::unbind(&options.control);
+    let served = world(config, options, site, exports, state, listeners, control.into()).and_then(|mut world| {
+        let runtime = live::awake(&mut world)?;
+        live::live(world, runtime)
+    });
+    place::unbind(&control_path);
     served
 }
 
-fn serve(
+fn world(
     config: Config,
+    options: Options,
     site: Site,
     exports: Vec<Export>,
-    listeners: Vec<OwnedFd>,
-    control_listener: OwnedFd,
     state: StateDir,
-    control: &Path,
-    console: Box<dyn Console>,
-) -> Result<(), Error> {
+    listeners: Vec<OwnedFd>,
+    control: OwnedFd,
+) -> Result<World, Error> {
     let volumes = open_volumes(&config, &state)?;
     let memory = usize::try_from(config.limits.memory).unwrap_or(usize::MAX / SLACK);
     let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
@@ -102,9 +110,13 @@ fn serve(
     let region = Arc::new(region);
     let limits = descriptors::raise_for(&config);
     let accounts = limits.sessions_max + config.limits.logins_max;
-    let places =
-        Places { state_dir: state.path().to_owned(), control: control.to_owned(), config: config.file.clone() };
-    let mut world = World::new(Ground {
+    let places = Places {
+        state_dir: state.path().to_owned(),
+        control: options.control,
+        config: config.file.clone(),
+        program: program(),
+    };
+    Ok(World::new(Ground {
         site,
         exports,
         units: volumes.iter().enumerate().map(|(index, (volume, _))| unit(index, volume)).collect(),
@@ -112,15 +124,26 @@ fn serve(
         arena: Arena::new(region.clone(), memory).with_accounts(OWN, accounts),
         region,
         listeners: listeners.into_iter().map(Socket::Parked).collect(),
-        control_listener: Socket::Parked(control_listener),
+        control_listener: Socket::Parked(control),
         limits,
-        console,
+        console: options.console,
+        voice: options.voice,
         places,
         state,
         config,
-    });
-    let runtime = live::awake(&mut world)?;
-    live::live(world, runtime)
+    }))
+}
+
+/// The path we were started by, links and all: absolute, found as a shell finds it.
+fn program() -> PathBuf {
+    let named = PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    let found = if named.components().count() > 1 {
+        std::path::absolute(&named).ok()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).map(|folder| folder.join(&named)).find(|path| path.is_file())
+    };
+    found.filter(|path| path.is_file()).or_else(|| std::env::current_exe().ok()).unwrap_or(named)
 }
 
 fn open_volumes(config: &Config, state: &StateDir) -> Result<Vec<Opened>, Error> {

@@ -9,10 +9,11 @@ use super::descriptors::Limits;
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::sessions::{Admission, Sessions};
+use super::swap::UnderWay;
 use super::vigil::Vigil;
-use crate::config::Config;
+use crate::config::{Config, Voice};
 use crate::control::console::Console;
-use crate::control::words::VolumeKind;
+use crate::control::words::{SwapReport, VolumeKind};
 use connection::Pump;
 use mainstay_base::arena::Arena;
 use mainstay_base::metrics::Traffic;
@@ -83,8 +84,14 @@ pub(super) struct World {
     pub faults: Vec<FaultsTold>,
     pub places: Places,
     pub started_ms: u64,
+    /// How we speak to people, here and after a swap.
+    pub voice: Voice,
     /// It was told that we are ready.
     pub announced: bool,
+    /// The swap under way.
+    pub swap: Option<UnderWay>,
+    /// Swaps that were tried, oldest first.
+    pub history: VecDeque<SwapReport>,
     /// Volumes that are being enlarged.
     pub growing: usize,
     /// What is kept back from the stores.
@@ -138,6 +145,7 @@ pub(super) struct Ground {
     pub control_listener: Socket<UnixListener>,
     pub limits: Limits,
     pub console: Box<dyn Console>,
+    pub voice: Voice,
     pub places: Places,
 }
 
@@ -156,6 +164,8 @@ pub(super) struct Places {
     pub state_dir: PathBuf,
     pub control: PathBuf,
     pub config: Option<PathBuf>,
+    /// By what path this program was first started: a link in it is followed anew at each swap.
+    pub program: PathBuf,
 }
 
 impl World {
@@ -190,7 +200,10 @@ impl World {
             refusals: Refusals::default(),
             faults,
             started_ms: unix_ms(),
+            voice: ground.voice,
             announced: false,
+            swap: None,
+            history: VecDeque::new(),
             growing: 0,
             hold: Hold::default(),
             control_next: 0,
