@@ -18,6 +18,8 @@ mod negotiation;
 mod promise;
 mod residual;
 mod session;
+mod signals;
+mod supervisor;
 mod tasks;
 mod window;
 

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -82,6 +83,8 @@ pub struct Builder {
     iscsi: Option<String>,
     state: Option<PathBuf>,
     wrapper: Vec<String>,
+    stdin: Option<OwnedFd>,
+    environment: Vec<(String, String)>,
 }
 
 impl Builder {
@@ -121,6 +124,18 @@ impl Builder {
         self
     }
 
+    /// Another standard input than `/dev/null`.
+    pub fn stdin(mut self, stdin: OwnedFd) -> Builder {
+        self.stdin = Some(stdin);
+        self
+    }
+
+    /// One more variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Builder {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it and waits until it is ready; otherwise all it said, and how it ended.
     pub fn try_start(self) -> Result<Daemon, String> {
         let folder = self.folder.unwrap_or_else(|| Arc::new(TempDir::new().expect("a temporary folder")));
@@ -143,7 +158,8 @@ impl Builder {
             (Some(_), Some(_)) => return Err("portals of a configured daemon stand in its text".to_owned()),
         }
         command.args(&self.args);
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(self.environment).stdin(self.stdin.map_or_else(Stdio::null, Stdio::from));
+        command.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
         let said: Lines = Lines::default();
         let log: Lines = Lines::default();

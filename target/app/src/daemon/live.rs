@@ -2,6 +2,8 @@
 //! to stop.
 
 use super::reactor::{self, Shared};
+use super::signals::Signals;
+use super::supervisor::Supervisor;
 use super::world::World;
 use super::{Error, control};
 use crate::control::words::What;
@@ -10,7 +12,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 /// How long sessions get to finish when the daemon is told to stop.
@@ -28,23 +29,28 @@ pub(super) fn awake(world: &mut World) -> std::io::Result<Runtime> {
 
 /// Until the daemon is told to stop.
 pub(super) fn live(world: World, runtime: Runtime) -> Result<(), Error> {
+    // Before anything else: a signal that comes early stops us like a late one.
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
+    let supervisor = Rc::new(Supervisor::from_environment());
     let shared = Rc::new(RefCell::new(world));
-    let stopped = runtime.block_on(tokio::task::LocalSet::new().run_until(serve(&shared)));
+    let serve = serve(&shared, &mut signals, &supervisor);
+    let stopped = runtime.block_on(tokio::task::LocalSet::new().run_until(serve));
     // A thread that waits for a disk that hangs must not keep us.
     runtime.shutdown_background();
     stopped
 }
 
-async fn serve(shared: &Shared) -> Result<(), Error> {
-    // Before anything else: a signal that comes early stops us like a late one.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+async fn serve(shared: &Shared, signals: &mut Signals, supervisor: &Rc<Supervisor>) -> Result<(), Error> {
     let broken = shared.borrow().broken.clone();
-    let accepting = begin(shared);
+    let accepting = begin(shared, supervisor);
     let why = tokio::select! {
-        _ = interrupt.recv() => "interrupted",
-        _ = terminate.recv() => "terminated",
+        why = signals.stop() => why,
         () = broken.notified() => return Err(Error::Broken),
     };
+    supervisor.stopping(why);
     shared.borrow_mut().tell(What::Stopping { why: why.to_owned() });
     // Who comes now is refused by the system, and comes again.
     accepting.iter().for_each(JoinHandle::abort);
@@ -55,7 +61,7 @@ async fn serve(shared: &Shared) -> Result<(), Error> {
 }
 
 /// Tasks for everything that can be waited for. Gives those that accept initiators.
-fn begin(shared: &Shared) -> Vec<JoinHandle<()>> {
+fn begin(shared: &Shared, supervisor: &Rc<Supervisor>) -> Vec<JoinHandle<()>> {
     let mut world = shared.borrow_mut();
     let broken = world.broken.clone();
     for &id in world.connections.keys() {
@@ -74,10 +80,15 @@ fn begin(shared: &Shared) -> Vec<JoinHandle<()>> {
     }
     reactor::spawn(&broken, reactor::complete(shared.clone(), world.answered.clone()));
     reactor::spawn(&broken, reactor::keep_time(shared.clone()));
+    // The first word comes at once, so it also ends the silence of a pause.
+    let watched = supervisor.clone();
+    reactor::spawn(&broken, async move { watched.keep_saying().await });
     world.resume();
+    supervisor.status(concat!("Serving, version ", env!("CARGO_PKG_VERSION")));
     if !std::mem::replace(&mut world.announced, true) {
         let served = world.served();
         world.console.ready(&served);
+        supervisor.ready();
     }
     accepting
 }

@@ -12,7 +12,9 @@ mod lobby;
 mod reactor;
 mod report;
 mod sessions;
+mod signals;
 mod site;
+mod supervisor;
 mod swap;
 mod vigil;
 mod world;
@@ -76,7 +78,7 @@ pub enum Error {
     Unflushed(Vec<String>),
 }
 
-/// Serve `config` until SIGINT or SIGTERM.
+/// Serve `config` until a signal says stop.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
     // Before anything is opened, and takes its place.
     mainstay_edge::swap::reserve()?;
