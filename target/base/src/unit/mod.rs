@@ -2,6 +2,8 @@
 //!
 //! SCSI and NVMe both translate to these words and back; a store knows only these.
 
+pub mod saved;
+
 use crate::arena::Buf;
 
 /// A volume of this daemon; a small number that is kept over a swap.

@@ -2,9 +2,11 @@
 //!
 //! The pump is driven by readiness and keeps nothing: whatever was read is in the machine, whatever was not sent still is.
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -68,6 +70,38 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// Take a listener from the runtime: it stays open, and what comes meanwhile waits in the kernel.
+pub fn park_listener(listener: TcpListener) -> io::Result<OwnedFd> {
+    Ok(listener.into_std()?.into())
+}
+
+/// A parked listener, or a predecessor's, for the runtime that calls.
+pub fn adopt_listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
+    never_waits(&descriptor)?;
+    TcpListener::from_std(descriptor.into())
+}
+
+/// Take a connection from the runtime. Nothing of it is read, sent or set.
+pub fn park_stream(stream: TcpStream) -> io::Result<OwnedFd> {
+    Ok(stream.into_std()?.into())
+}
+
+/// A parked connection, or a predecessor's, for the runtime that calls; [`prepare`] has been done long ago.
+pub fn adopt_stream(descriptor: OwnedFd) -> io::Result<TcpStream> {
+    never_waits(&descriptor)?;
+    TcpStream::from_std(descriptor.into())
+}
+
+/// Whether calls wait is kept with the open socket, so others who hold it could have changed that; and one call that
+/// waits is one daemon that hangs.
+fn never_waits(socket: &OwnedFd) -> io::Result<()> {
+    let flags = fcntl_getfl(socket)?;
+    if !flags.contains(OFlags::NONBLOCK) {
+        fcntl_setfl(socket, flags | OFlags::NONBLOCK)?;
+    }
+    Ok(())
 }
 
 /// Read what there is into the machine; `scratch` is shared by all connections of a core.
@@ -154,3 +188,6 @@ pub fn shutdown(stream: &TcpStream) {
     // An error means that the peer was faster.
     let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,6 +159,23 @@ impl Pool {
         into.append(&mut answers.ready);
     }
 
+    /// Take back what no thread has begun, as if it had never been submitted. The requests of one store come in the order
+    /// of their submission, stores by the number of their volume. What runs is answered as always.
+    pub fn recall(&self) -> Vec<(NexusId, Request)> {
+        let mut work = locked(&self.0.work);
+        work.ready.clear();
+        work.waiting = 0;
+        let mut queues: Vec<_> = work.queues.values_mut().map(|queue| std::mem::take(&mut queue.jobs)).collect();
+        // As `put_back` has it.
+        work.queues.retain(|_, queue| queue.running > 0 || queue.fast > 0);
+        locked(&self.0.answers).in_flight -= queues.iter().map(VecDeque::len).sum::<usize>();
+        drop(work);
+        // Somebody may be waiting for an empty pool.
+        self.0.ended.notify_all();
+        queues.sort_by_key(|jobs| jobs.front().map(|job| job.request.volume));
+        queues.into_iter().flatten().map(|job| (job.nexus, job.request)).collect()
+    }
+
     /// Requests that were submitted and have not been drained.
     pub fn in_flight(&self) -> usize {
         locked(&self.0.answers).in_flight

@@ -222,3 +222,130 @@ fn a_fast_store_that_begins_to_hang_keeps_nobody_else_back() {
     open.send(()).unwrap();
     assert_eq!(bench.answers(1)[0].1.ticket, Ticket(1001));
 }
+
+fn tickets(recalled: &[(NexusId, Request)]) -> Vec<u64> {
+    recalled.iter().map(|(_, request)| request.ticket.0).collect()
+}
+
+#[test]
+fn what_has_not_begun_can_be_taken_back() {
+    let bench = bench(4);
+    let (hung, open, starts) = gated();
+    bench.pool.submit_all((0..10).map(|n| job(&hung, n)));
+    wait(&starts, 3);
+    assert_eq!(tickets(&bench.pool.recall()), (3..10).collect::<Vec<_>>());
+    assert_eq!(bench.pool.in_flight(), 3);
+    assert!(bench.pool.recall().is_empty());
+    // What runs is answered; then the pool is dry, and as good as before.
+    (0..3).for_each(|_| open.send(()).unwrap());
+    bench.answers(3);
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+    assert_eq!((bench.pool.in_flight(), bench.pool.threads()), (0, 0));
+    bench.pool.submit_all((3..10).map(|n| job(&hung, n)));
+    (3..10).for_each(|_| open.send(()).unwrap());
+    bench.answers(7);
+    assert_eq!(bench.pool.in_flight(), 0);
+    bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+    let mut seen = hung.seen.lock().unwrap().clone();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..10).collect::<Vec<_>>(), "each once");
+}
+
+#[test]
+fn a_recall_lets_a_shutdown_go_on() {
+    let bench = bench(1);
+    let (hung, open, starts) = gated();
+    bench.pool.submit_all((0..5).map(|n| job(&hung, n)));
+    wait(&starts, 1);
+    let pool = bench.pool.clone();
+    let ending = std::thread::spawn(move || pool.shutdown(Duration::from_secs(20)));
+    let mut recalled = bench.pool.recall();
+    open.send(()).unwrap();
+    ending.join().unwrap().unwrap();
+    recalled.append(&mut bench.pool.recall());
+    assert_eq!(tickets(&recalled), [1, 2, 3, 4]);
+    assert_eq!(bench.answers(1)[0].1.ticket, Ticket(0));
+}
+
+/// Hangs, answers slowly or at once, by the ticket in `Extent::at`; keeps the order in which requests began.
+struct Wild {
+    seed: u64,
+    held: Arc<std::sync::atomic::AtomicBool>,
+    begun: Mutex<Vec<u64>>,
+}
+
+impl Store for Wild {
+    fn run(&self, op: &mut Op) -> Result<Done, Fault> {
+        let Op::Extent { at, .. } = op else { panic!("not for this store") };
+        self.begun.lock().unwrap().push(*at);
+        match (self.seed ^ *at).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60 {
+            0 => {
+                while self.held.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+            }
+            1..4 => std::thread::sleep(Duration::from_micros(150)),
+            _ => {}
+        }
+        Ok(Done::Ok)
+    }
+}
+
+/// Submit and recall in any turn, with stores that hang meanwhile: each request is answered or comes back, once, and
+/// what is asked for again begins after what was left.
+#[test]
+fn recalls_at_any_time_lose_nothing_and_repeat_nothing() {
+    for seed in 0..60u64 {
+        let threads = 1 + (seed % 5) as usize;
+        let bench = bench(threads);
+        let held = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let stores: Vec<_> =
+            (0..4).map(|_| Arc::new(Wild { seed, held: held.clone(), begun: Mutex::default() })).collect();
+        let make = |ticket: u64| {
+            let mut job = job(&stores[(ticket % 4) as usize], ticket);
+            job.request.volume = VolumeId((ticket % 4) as u32);
+            job
+        };
+        let (mut next, mut answered, mut recalls) = (0, Vec::new(), 0);
+        for round in 0..40u64 {
+            let mut batch: Vec<u64> = (next..next + (seed + round) % 13).collect();
+            next += batch.len() as u64;
+            bench.pool.submit_all(batch.drain(..).map(make));
+            if (seed + round) % 3 == 0 {
+                let recalled = bench.pool.recall();
+                recalls += recalled.len();
+                for pair in recalled.windows(2) {
+                    let key = |n: usize| (pair[n].1.volume, pair[n].1.ticket);
+                    assert!(key(0) < key(1), "by store, and in order");
+                }
+                // Threads below their bound would still take what is asked for again.
+                bench.pool.submit_all(recalled.into_iter().map(|(nexus, request)| {
+                    assert_eq!(nexus, NexusId(request.ticket.0 % 3));
+                    make(request.ticket.0)
+                }));
+            }
+            bench.pool.drain(&mut answered);
+        }
+        // In the end nothing new begins, and what hangs is let go.
+        let recalled = bench.pool.recall();
+        recalls += recalled.len();
+        held.store(false, Ordering::SeqCst);
+        bench.pool.shutdown(Duration::from_secs(20)).unwrap();
+        bench.pool.drain(&mut answered);
+        assert_eq!((bench.pool.in_flight(), bench.pool.threads()), (0, 0));
+        let mut all: Vec<u64> = answered.iter().map(|(_, completion)| completion.ticket.0).collect();
+        all.extend(tickets(&recalled));
+        all.sort_unstable();
+        assert_eq!(all, (0..next).collect::<Vec<_>>(), "seed {seed}");
+        for store in &stores {
+            let mut begun = store.begun.lock().unwrap().clone();
+            if threads == 1 {
+                assert!(begun.is_sorted(), "in order, recalled or not");
+            }
+            begun.sort_unstable();
+            begun.dedup();
+            assert_eq!(begun.len(), store.begun.lock().unwrap().len(), "none twice");
+        }
+        assert!(recalls > 0 || seed > 0, "hanging stores leave something to take back");
+    }
+}
