@@ -56,9 +56,8 @@ struct Ledger {
     recent: [usize; 2],
     /// In buffers that live.
     in_use: usize,
-    /// What an account has for itself, for how many, and what waits for accounts to come (part of `taken`).
+    /// What an account has for itself, and what waits for accounts to come (part of `taken`).
     own: usize,
-    accounts: usize,
     set_aside: usize,
 }
 
@@ -116,7 +115,6 @@ impl Arena {
             recent: [0; 2],
             in_use: 0,
             own: 0,
-            accounts: 0,
             set_aside: 0,
         };
         Arena { region, ledger: Arc::new(Mutex::new(ledger)), account: None }
@@ -126,8 +124,7 @@ impl Arena {
     pub fn with_accounts(self, own: usize, count: usize) -> Arena {
         let mut ledger = self.lock();
         ledger.own = rounded(own);
-        ledger.accounts = count.min(ledger.budget / 4 / ledger.own);
-        ledger.set_aside = ledger.own * ledger.accounts;
+        ledger.set_aside = ledger.own * count.min(ledger.budget / 4 / ledger.own);
         ledger.taken += ledger.set_aside;
         drop(ledger);
         self
@@ -377,30 +374,6 @@ impl Arena {
             ledger.high = from;
         }
         false
-    }
-
-    /// What [`Arena::with_accounts`] was asked for: bytes for each account, and how many have them (the quarter of the
-    /// budget may allow fewer than were asked for). A successor's arena is made with the same two.
-    pub fn accounts(&self) -> (usize, usize) {
-        let ledger = self.lock();
-        (ledger.own, ledger.accounts)
-    }
-
-    /// No byte from this offset on holds a page that should be given back one day, nor belongs to a buffer.
-    pub fn touched(&self) -> usize {
-        let ledger = self.lock();
-        let end = self.region.len() / GRANULE * GRANULE;
-        let buffers_end = match ledger.free.last_key_value() {
-            Some((&start, &run)) if start + run == end => start,
-            _ => end,
-        };
-        ledger.high.max(buffers_end)
-    }
-
-    /// What a predecessor had [`Arena::touched`]: its pages are still there, and [`Arena::trim`] shall find them.
-    pub fn touch_again(&self, end: usize) {
-        let mut ledger = self.lock();
-        ledger.high = ledger.high.max(end.min(self.region.len()) / GRANULE * GRANULE);
     }
 
     /// (budget, promised, in use), in bytes.

@@ -127,32 +127,6 @@ fn whatever_comes_back_is_noticed() {
 }
 
 #[test]
-fn a_successor_gives_back_what_its_predecessor_touched() {
-    const PAGE: usize = GRANULE;
-    let region = Arc::new(sys::Watched(HeapRegion::new(64 * PAGE), Mutex::default()));
-    let old = Arena::new(region.clone(), 64 * PAGE).with_accounts(2 * PAGE + 1, 1000);
-    assert_eq!(old.touched(), 0);
-    let (low, high) = (old.alloc(PAGE).unwrap(), old.alloc(9 * PAGE).unwrap());
-    drop(high);
-    assert_eq!(old.touched(), 10 * PAGE);
-    assert_eq!(old.accounts(), (3 * PAGE, 5), "a quarter of the budget");
-
-    let (own, count) = old.accounts();
-    let new = Arena::new(region.clone(), old.usage().0).with_accounts(own, count);
-    let kept = new.adopt(low.place()).unwrap();
-    new.touch_again(old.touched());
-    assert_eq!((new.touched(), new.accounts(), new.usage()), (old.touched(), old.accounts(), old.usage()));
-    new.age();
-    new.age();
-    assert!(!new.trim(usize::MAX));
-    assert!(region.1.lock().unwrap().iter().eq(&[PAGE..10 * PAGE]));
-    assert_eq!(new.touched(), PAGE, "a buffer that lives");
-    new.touch_again(usize::MAX);
-    assert_eq!(new.touched(), 64 * PAGE);
-    drop(kept);
-}
-
-#[test]
 fn absurd_places_are_refused_and_take_nothing() {
     let arena = Arena::heap(64 * 1024);
     let end = (64 * 1024 * SLACK) as u64;

@@ -15,7 +15,7 @@ fn never_waits(descriptor: &OwnedFd) -> bool {
 #[test]
 fn sockets_pass_from_runtime_to_runtime() {
     let (listener, addr) = runtime().block_on(async {
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = adopt_listener(listen("127.0.0.1:0".parse().unwrap()).unwrap().into()).unwrap();
         let addr = listener.local_addr().unwrap();
         (park_listener(listener).unwrap(), addr)
     });
