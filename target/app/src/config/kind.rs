@@ -278,7 +278,7 @@ pub fn size(value: &DeValue<'_>, min: u64) -> Read<u64> {
     Ok(bytes)
 }
 
-fn show_time(ms: u64) -> String {
+pub fn show_time(ms: u64) -> String {
     if ms.is_multiple_of(60_000) && ms > 0 {
         format!("{} min", ms / 60_000)
     } else if ms.is_multiple_of(1_000) {
@@ -316,7 +316,7 @@ pub fn time(value: &DeValue<'_>, min_ms: u64, max_ms: u64) -> Read<Duration> {
 
 pub fn address(value: &DeValue<'_>) -> Read<SocketAddr> {
     let text = filled(value)?;
-    parse_address(text).ok_or_else(|| {
+    address_of(text).ok_or_else(|| {
         let right = "an IP address and a port, like \"192.0.2.1:3260\", \"[2001:db8::1]:3260\", \"0.0.0.0:3260\" for \
                      every IPv4 address or \"[::]:3260\" for every IPv6 address";
         Wrong { what: format!("{text:?} is no address to listen on"), right: right.into() }
@@ -324,7 +324,7 @@ pub fn address(value: &DeValue<'_>) -> Read<SocketAddr> {
 }
 
 /// An address with or without a port; the port iSCSI is known for is 3260.
-fn parse_address(text: &str) -> Option<SocketAddr> {
+pub fn address_of(text: &str) -> Option<SocketAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, 3260)))
 }

@@ -14,6 +14,7 @@ mod portal;
 mod read;
 mod reference;
 mod remark;
+pub mod saved;
 mod secret;
 mod serve;
 pub mod size;
@@ -21,6 +22,7 @@ mod target;
 mod view;
 mod voice;
 mod volume;
+mod written;
 
 pub use limits::{Limits, Log, LogFormat};
 pub use portal::Portal;
@@ -58,6 +60,17 @@ pub struct Config {
     pub control: Option<PathBuf>,
     /// The log.
     pub log: Log,
+    /// What the command line says, so that the file does not decide it.
+    pub given: Given,
+}
+
+/// Which keys the command line has said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// `state_dir`.
+    pub state_dir: bool,
+    /// `control`.
+    pub control: bool,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::remark::{Level, Place, Problem, Remark, Source, Warning};
 use super::secret::quoted;
 use super::target::{Access, Auth};
 use super::view::{Finding, Findings, View};
-use super::{Config, name, portal, size, target, volume};
+use super::{Config, Given, name, portal, size, target, volume};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -149,7 +149,7 @@ fn syntax(text: &str, file: &Path, errors: &[toml::de::Error]) -> Vec<Problem> {
     problems
 }
 
-fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> Config {
+pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> Config {
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |key: &str| root.get(key, |value| kind::path(value).map(|path| folder.join(path))).map(|path| path.is);
     let prefix = root.get("name_prefix", kind::name_prefix).map_or(name::PREFIX, |prefix| prefix.is);
@@ -208,6 +208,7 @@ fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> Config {
         state_dir: path("state_dir"),
         control: path("control"),
         log: Log::read(root.one("log")),
+        given: Given::default(),
         portals,
         targets,
         volumes: volumes.list,

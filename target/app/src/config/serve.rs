@@ -6,7 +6,7 @@ use super::portal::{self, Portal};
 use super::remark::{Problem, Remark};
 use super::target::{Access, Auth, Lun, Target};
 use super::volume::{self, Backing, Volume};
-use super::{Config, size};
+use super::{Config, Given, size};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,6 +83,7 @@ impl Config {
             state_dir: options.state_dir.clone(),
             control: options.control.clone(),
             log: Log::default(),
+            given: Given { state_dir: options.state_dir.is_some(), control: options.control.is_some() },
         })
     }
 }

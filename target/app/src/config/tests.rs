@@ -23,12 +23,12 @@ fn problems(text: &str, folder: &Path) -> String {
     shown(&Config::parse(text, &folder.join("c.toml"), None).unwrap_err(), Level::Problem, folder)
 }
 
-fn good(text: &str) -> Config {
+pub(super) fn good(text: &str) -> Config {
     Config::parse(text, Path::new("c.toml"), None).unwrap().0
 }
 
 /// A folder with the files that `full.toml` names, and its text.
-fn full() -> (tempfile::TempDir, String) {
+pub(super) fn full() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, secret) in [("mutual.secret", "mutual secret 1\n"), ("b.secret", "secret of b 12")] {
         fs::write(folder.path().join(name), secret).unwrap();
@@ -139,7 +139,7 @@ fn the_reference_names_every_key() {
     assert_eq!(text.matches("\n# ").count() + usize::from(text.starts_with("# ")), 1);
 }
 
-const SMALL: &str =
+pub(super) const SMALL: &str =
     "[[volume]]\nname = 'a'\nmemory = '1 GiB'\n[[target]]\nname = 't'\nlun = [{ number = 0, volume = 'a' }]\n";
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Finding {
 pub struct Findings {
     pub problems: Vec<Finding>,
     pub warnings: Vec<Finding>,
+    /// Files and devices are not looked at.
+    pub closed: bool,
 }
 
 /// A value with its place.

@@ -275,10 +275,12 @@ fn backing(
     }
     for (key, wants_device) in [("device", true), ("file", false)] {
         let Some(path) = view.get(key, |value| kind::path(value).map(|path| folder.join(path))) else { continue };
-        if let Err((what, right)) = look(&path.is, wants_device, volume, create.is_some() && !wants_device) {
+        if !findings.closed
+            && let Err((what, right)) = look(&path.is, wants_device, volume, create.is_some() && !wants_device)
+        {
             findings.problems.push(path.finding(what, right));
         }
-        let medium = medium(&path.is);
+        let medium = if findings.closed { Medium::Path(path.is.clone()) } else { medium(&path.is) };
         if let Some((_, other)) = media.iter().find(|(other, _)| *other == medium) {
             let what = format!("{other} has this {key} already");
             let right = "give one volume to several targets (a LUN in each) instead of one file to several volumes";

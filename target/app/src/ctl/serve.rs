@@ -5,7 +5,7 @@ use super::events::{event_json, event_line};
 use super::failure::{Failure, say};
 use super::paint::Paint;
 use super::{log, size};
-use crate::config::{Config, Level, Problem, Remark, ServeOptions, Told, Voice};
+use crate::config::{Config, Given, Level, Problem, Remark, ServeOptions, Told, Voice};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
@@ -116,6 +116,7 @@ impl Serve {
             }
             None => Config::from_paths(&self.paths, &self.options()).map_err(problems)?,
         };
+        config.given = Given { state_dir: self.state_dir.is_some(), control: self.control.is_some() };
         config.state_dir = self.state_dir.clone().or(config.state_dir);
         config.control = self.control.clone().or(config.control);
         Ok(config)
