@@ -11,6 +11,7 @@
 mod error;
 mod patience;
 mod record;
+pub mod saved;
 
 pub use error::StateError;
 pub(crate) use patience::patiently;
@@ -93,9 +94,9 @@ impl StateDir {
         &self.0.path
     }
 
-    /// The locked descriptor: a successor that holds it keeps the directory.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.lock.as_fd()
+    /// The directory and its lock, for a successor: as long as it holds them nobody else gets the directory.
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.0.dir.as_fd(), self.0.lock.as_fd()]
     }
 
     /// The names of all records that begin with `prefix`, damaged ones too, sorted.

@@ -22,6 +22,7 @@ mod memory;
 mod opened;
 mod pool;
 mod record;
+pub mod saved;
 mod spec;
 mod sys;
 
@@ -96,7 +97,7 @@ impl Volume {
         let (block_bytes, physical_bytes) = spec.blocks(opened.bytes, opened.sectors)?;
         let record = identity::resolve(opened.fd.as_fd(), &opened.anchor, opened.created, spec.read_only, state)?;
         let identity = spec.identity(record.uuid()?)?;
-        let claims = claims(&spec, &identity, state)?;
+        let claims = claims(&identity, state).map_err(|taken| taken.of(spec.what()))?;
         let thin = spec.thin && opened.can_punch && !spec.read_only;
         if spec.thin && !thin && !spec.read_only {
             tracing::info!(volume = spec.name, "this store cannot give space back: blocks are not deallocated");
@@ -280,19 +281,28 @@ impl Store for Volume {
     }
 }
 
+/// A part of an identity that another volume of this daemon shows.
+struct Taken {
+    key: &'static str,
+    value: String,
+}
+
+impl Taken {
+    fn of(self, what: String) -> IdentityError {
+        IdentityError::Duplicate { what, key: self.key, value: self.value }
+    }
+}
+
 /// No other volume of this daemon may show the same designators.
-fn claims(spec: &Spec, identity: &Identity, state: &StateDir) -> Result<Vec<Claim>, OpenError> {
+fn claims(identity: &Identity, state: &StateDir) -> Result<Vec<Claim>, Taken> {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let shown = [
         ("uuid", Uuid::from_bytes(identity.uuid).to_string()),
         ("naa", hex(&identity.naa)),
         ("serial", format!("{} {} {}", identity.vendor, identity.product, identity.serial)),
     ];
-    let claim = |(key, value): (&'static str, String)| {
-        let duplicate = || IdentityError::Duplicate { what: spec.what(), key, value: value.clone() };
-        state.claim(format!("{key} {value}")).ok_or_else(duplicate)
-    };
-    Ok(shown.into_iter().map(claim).collect::<Result<_, _>>()?)
+    let claim = |(key, value)| state.claim(format!("{key} {value}")).ok_or(Taken { key, value });
+    shown.into_iter().map(claim).collect()
 }
 
 /// `mainstay identify --new PATH`: give a file or device a new identity. Returns the UUID, as text.

@@ -85,7 +85,7 @@ impl Spec {
     /// Logical and physical block bytes for a store of `bytes`, whose sectors are `sectors` when it has such.
     pub(super) fn blocks(&self, bytes: u64, sectors: Option<Sectors>) -> Result<(u32, u32), OpenError> {
         let block = self.block_bytes.unwrap_or(sectors.map_or(512, |sectors| sectors.logical));
-        if block != 512 && block != 4096 {
+        if !is_block(block) {
             return Err(OpenError::Block { what: self.what(), block });
         }
         if let Some(sectors) = sectors
@@ -95,7 +95,7 @@ impl Spec {
         }
         let own = sectors.map_or(4096, |sectors| sectors.physical).max(block);
         let physical = self.physical_bytes.unwrap_or(own);
-        if !physical.is_power_of_two() || physical < block || physical > 1 << 20 {
+        if !is_physical(physical, block) {
             return Err(OpenError::Physical { what: self.what(), physical, block });
         }
         if bytes == 0 {
@@ -113,18 +113,17 @@ impl Spec {
         let uuid = over.uuid.unwrap_or(uuid.into_bytes());
         let text = |key, given: &Option<String>, default: String, max: usize| {
             let text = given.clone().unwrap_or(default);
-            let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-            if text.trim().is_empty() || text.len() > max || !printable {
+            if !can_be_shown(&text, max) {
                 return Err(OpenError::Text { what: self.what(), key, text, max });
             }
             Ok(text)
         };
         Ok(Identity {
             uuid,
-            serial: text("serial", &over.serial, Uuid::from_bytes(uuid).simple().to_string(), 64)?,
+            serial: text("serial", &over.serial, Uuid::from_bytes(uuid).simple().to_string(), SERIAL_MAX)?,
             naa: over.naa.unwrap_or(local_naa(uuid)),
-            vendor: text("vendor", &over.vendor, "MAINSTAY".into(), 8)?,
-            product: text("product", &over.product, "Volume".into(), 16)?,
+            vendor: text("vendor", &over.vendor, "MAINSTAY".into(), VENDOR_MAX)?,
+            product: text("product", &over.product, "Volume".into(), PRODUCT_MAX)?,
         })
     }
 
@@ -134,6 +133,27 @@ impl Spec {
             Backing::File { path, .. } | Backing::Device { path } => path.display().to_string(),
         }
     }
+}
+
+/// Bytes of the texts of an identity.
+pub(super) const SERIAL_MAX: usize = 64;
+pub(super) const VENDOR_MAX: usize = 8;
+pub(super) const PRODUCT_MAX: usize = 16;
+
+/// Whether `text` can be part of an identity.
+pub(super) fn can_be_shown(text: &str, max: usize) -> bool {
+    let printable = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    !text.trim().is_empty() && text.len() <= max && printable
+}
+
+/// Whether a logical block can have so many bytes.
+pub(super) fn is_block(bytes: u32) -> bool {
+    bytes == 512 || bytes == 4096
+}
+
+/// Whether a physical block can have so many bytes when the logical one has `block`.
+pub(super) fn is_physical(bytes: u32, block: u32) -> bool {
+    bytes.is_power_of_two() && (block..=1 << 20).contains(&bytes)
 }
 
 /// Locally assigned (SPC-5 §7.7.6.6.4): NAA 3h, then the 60 random bits that lie before the variant in a version 4
