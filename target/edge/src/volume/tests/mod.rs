@@ -1,3 +1,4 @@
+mod adopted;
 mod file;
 mod gate;
 mod identity;

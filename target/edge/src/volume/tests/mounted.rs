@@ -1,6 +1,7 @@
 //! With file systems and devices made for the test, which takes root; without it each test says that it was skipped.
 
 use super::super::*;
+use super::adopted::{next_state, next_volume};
 use super::file::file;
 use super::state;
 use mainstay_base::arena::Arena;
@@ -179,6 +180,37 @@ fn a_disk_that_loses_writes_poisons_its_volume() {
     let volume = Volume::open(device(&disk.0), &state).unwrap();
     assert!(volume.poisoned().is_some());
     volume.clear_poison().unwrap();
+}
+
+/// The kernel found out that writes are lost, and told somebody else; our open file description has not heard of it when
+/// it is handed over. The successor's first flush must hear of it. A disk that was opened anew would not.
+#[test]
+fn writes_that_were_lost_before_a_handover_are_told_after_it() {
+    let Some(mount) = Mount::new(&["-t", "tmpfs", "-o", "size=2m", "none"]) else { return };
+    let (_home, state) = state();
+    sparse(&mount.path("under.img"), 32 << 20);
+    let Some(disk) = Loop::new(&mount.path("under.img")) else { return };
+    let volume = Volume::open(device(&disk.0), &state).unwrap();
+    let arena = Arena::heap(4 << 20);
+    let bystander = fs::OpenOptions::new().read(true).write(true).open(&disk.0).unwrap();
+    for megabyte in 0..8 {
+        let from = arena.alloc_zeroed(1 << 20).unwrap();
+        assert_eq!(volume.run(&mut Op::Write { at: megabyte << 20, from, durable: false }), Ok(Done::Ok));
+    }
+    bystander.sync_data().unwrap_err();
+    let anew = fs::OpenOptions::new().read(true).write(true).open(&disk.0).unwrap();
+    anew.sync_data().expect("who comes later hears nothing");
+
+    let state = next_state(state);
+    let volume = next_volume(volume, &state);
+    let error = Volume::open(device(&disk.0), &super::state().1).unwrap_err();
+    assert!(matches!(&error, OpenError::InUse { .. }), "{error}");
+    assert_eq!(volume.poisoned(), None);
+    assert_eq!(volume.run(&mut Op::Flush), Err(Fault::MediumWrite { at: 0 }));
+    let state = next_state(state);
+    let volume = next_volume(volume, &state);
+    assert_eq!(volume.run(&mut Op::Flush), Err(Fault::Poisoned));
+    assert!(volume.poisoned().is_some());
 }
 
 #[test]
