@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// How long an answer may take: growing a volume waits for its store.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// The longest line we take from the daemon: a status of some 50 000 sessions.
-const LINE_MAX: u64 = 64 << 20;
+/// The longest line we take from the daemon: a snapshot of some 50 000 sessions.
+const LINE_MAX: u64 = 256 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +25,8 @@ pub enum ClientError {
     NotAllowed(PathBuf),
     #[error("control socket {}: {error}", .path.display())]
     Io { path: PathBuf, error: io::Error },
-    #[error("mainstay did not answer within {} s", ANSWER_WITHIN.as_secs())]
-    Late,
+    #[error("mainstay did not answer within {} s", .0.as_secs())]
+    Late(Duration),
     #[error("mainstay closed the connection before it answered")]
     Closed,
     #[error("the answer cannot be read: {0}")]
@@ -42,6 +42,8 @@ pub struct Client {
     path: PathBuf,
     stream: BufReader<UnixStream>,
     id: u64,
+    /// How long an answer may take.
+    within: Duration,
 }
 
 #[derive(Deserialize)]
@@ -77,8 +79,7 @@ impl Client {
             io::ErrorKind::PermissionDenied => ClientError::NotAllowed(path.to_owned()),
             _ => ClientError::Io { path: path.to_owned(), error },
         })?;
-        let client = Client { path: path.to_owned(), stream: BufReader::new(stream), id: 0 };
-        client.patience(Some(ANSWER_WITHIN))?;
+        let client = Client { path: path.to_owned(), stream: BufReader::new(stream), id: 0, within: ANSWER_WITHIN };
         Ok(client)
     }
 
@@ -90,6 +91,7 @@ impl Client {
 
     /// The same, with the answer as it came, also what this program has no word for.
     pub fn call_raw(&mut self, call: &Call) -> Result<Value, ClientError> {
+        self.patience(Some(self.within))?;
         self.id += 1;
         let request = serde_json::json!({
             "jsonrpc": "2.0", "id": self.id, "method": call.method(), "params": call.params(),
@@ -107,6 +109,14 @@ impl Client {
                 _ => {}
             }
         }
+    }
+
+    /// The same, with an answer that may take as long as `within`.
+    pub fn call_within(&mut self, call: &Call, within: Duration) -> Result<Value, ClientError> {
+        self.within = within;
+        let answer = self.call_raw(call);
+        self.within = ANSWER_WITHIN;
+        answer
     }
 
     /// Waits for the next thing a subscriber hears ([`Call::Events`] first); none when the daemon is gone.
@@ -135,7 +145,7 @@ impl Client {
         let read = (&mut self.stream).take(LINE_MAX).read_until(b'\n', &mut bytes);
         match read {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return Err(ClientError::Late);
+                return Err(ClientError::Late(self.within));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
             Err(error) => return Err(self.failed(error)),

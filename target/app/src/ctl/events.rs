@@ -3,14 +3,15 @@
 use super::Ask;
 use super::failure::{Failure, say};
 use super::paint::{Paint, clean};
-use super::{size, when};
+use super::{size, swap, when};
 use crate::control::client::Heard;
 use crate::control::words::{Call, Event, Resized, What};
 use clap::Args;
 
-/// Print logins, logouts, refusals and errors as they happen
+/// Print logins, logouts, refusals, errors and swaps as they happen
 ///
 /// One line per event, until Ctrl-C or until the daemon stops (exit status 0; 1 when the connection breaks without that).
+/// A swap does not end it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mainstay events\n  mainstay events --json | jq 'select(.event == \"refused\")'")]
 pub struct Events {
@@ -88,11 +89,16 @@ pub fn event_line(event: &Event, paint: Paint) -> String {
         What::Stopping { why } => ("stopping".to_owned(), why.clone()),
         What::SwapPlanned { from, to, by } => {
             let by = by.as_ref().map_or_else(String::new, |by| format!(", asked by {by}"));
-            ("swap    ".to_owned(), format!("{} to {}{by}", from.version, to.version))
+            ("swap    ".to_owned(), format!("planned: {}{by}", swap::from_to(from, to)))
         }
-        What::Paused { from, to } => ("paused  ".to_owned(), format!("{} to {}", from.version, to.version)),
-        What::Resumed { report } => (paint.green("resumed "), report.from.version.clone()),
-        What::RolledBack { step, why } => (paint.red("rollback"), format!("at {step}: {why}")),
+        What::Paused { from, to } => ("paused  ".to_owned(), format!("swap of {}", swap::from_to(from, to))),
+        What::Resumed { report } => {
+            let to = report.to.as_ref().unwrap_or(&report.from);
+            let after =
+                report.pause.as_ref().map_or_else(String::new, |pause| format!(", paused {}", swap::paused(pause)));
+            (paint.green("resumed "), format!("swapped {}{after}", swap::from_to(&report.from, to)))
+        }
+        What::RolledBack { step, why } => (paint.red("rollback"), format!("the swap ended at {step}: {why}")),
         What::Unknown => ("event   ".to_owned(), "of a kind this program does not know".to_owned()),
     };
     format!("{}  {word}  {}", paint.dim(&when::time(event.time_ms)), clean(&text))

@@ -13,6 +13,8 @@ pub enum Failure {
     Problem(String),
     /// Went wrong and was told already. Exit status 1.
     Told,
+    /// Ended in a way that has an exit status of its own, and was told already.
+    Status(u8),
     /// Nobody reads our output any more (`mainstay status | head`): no problem of anybody's.
     Unread,
 }
@@ -28,6 +30,7 @@ impl Failure {
         match self {
             Failure::Unread => ExitCode::SUCCESS,
             Failure::Told => ExitCode::FAILURE,
+            Failure::Status(status) => ExitCode::from(status),
             Failure::Problem(what) => {
                 let head = Paint::for_stderr().red("error:");
                 // With standard error gone there is no one left to tell.
@@ -59,6 +62,12 @@ pub(super) fn say(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes `text` to standard error.
+pub(super) fn complain(text: &str) {
+    // With standard error gone there is no one left to tell.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes `value` as indented JSON to standard output.

@@ -16,7 +16,9 @@ mod paint;
 mod resize;
 pub mod serve;
 pub mod size;
+mod snapshot;
 mod status;
+mod swap;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,8 @@ Examples:
       Serve what the file says (`mainstay config reference` documents its keys).
   mainstay status
       In another terminal: what is served, and to whom.
+  mainstay swap
+      After an upgrade: become the version that is installed now. Nobody is logged out.
 
 Environment:
   MAINSTAY_CONTROL    path of the control socket, where --control is not given
@@ -61,7 +65,10 @@ Environment:
 Exit status:
   0  it was done
   1  it was refused, or something went wrong; standard error says what
-  2  the command line was not understood"
+  2  the command line was not understood
+  3  `swap`: nothing to do, that version is running
+  4  `swap`: refused before the pause
+  5  `swap`: rolled back, the old version goes on"
 )]
 pub struct Cli {
     #[allow(missing_docs)]
@@ -77,13 +84,15 @@ pub enum Verb {
     Status(status::Status),
     Attach(attach::Attach),
     Events(events::Events),
+    Swap(swap::Swap),
     Kick(kick::Kick),
     Resize(resize::Resize),
     ClearPoison(clear_poison::ClearPoison),
     Check(check::Check),
     Config(config::Config),
     Identify(identify::Identify),
-    /// Rebuild what a snapshot on standard input holds: how `swap` tries a binary
+    Snapshot(snapshot::Snapshot),
+    /// Rebuild what the snapshot on standard input holds: how `swap` tries a binary
     #[command(hide = true)]
     Rehearse,
     #[command(hide = true)]
@@ -129,12 +138,14 @@ pub fn run(cli: Cli, parts: Parts) -> ExitCode {
         Verb::Status(verb) => verb.run(),
         Verb::Attach(verb) => verb.run(),
         Verb::Events(verb) => verb.run(),
+        Verb::Swap(verb) => verb.run(),
         Verb::Kick(verb) => verb.run(),
         Verb::Resize(verb) => verb.run(),
         Verb::ClearPoison(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Config(verb) => verb.run(),
         Verb::Identify(verb) => verb.run(),
+        Verb::Snapshot(verb) => verb.run(parts.show),
         Verb::Man(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),
     };

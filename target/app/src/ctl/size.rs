@@ -1,6 +1,26 @@
 //! Sizes and durations as people write and read them.
 
 pub use crate::config::size::{bytes, parse};
+use std::time::Duration;
+
+/// `text` as a time: `500ms`, `2s`, `1min`; without a unit in seconds.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let scale: u64 = match unit.trim_start() {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "min" => 60_000,
+        _ => return Err(format!("{text:?} is no time: write one like 500ms, 2s or 1min")),
+    };
+    // Decimals are milliseconds at the finest.
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let millis = || -> Option<u64> {
+        let part: u64 = format!("{fraction:0<3}").parse().ok().filter(|_| (1..=3).contains(&fraction.len()))?;
+        whole.parse::<u64>().ok()?.checked_mul(scale)?.checked_add(part * scale / 1_000)
+    };
+    millis().map(Duration::from_millis).ok_or_else(|| format!("{text:?} is no time: write one like 500ms, 2s or 1min"))
+}
 
 /// `count` for reading: `950`, `12.3 k`, `4.56 M`.
 pub fn count(count: u64) -> String {
@@ -52,6 +72,20 @@ pub fn duration(millis: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, millis) in
+            [("500ms", 500), ("2s", 2_000), ("2", 2_000), ("1.5 s", 1_500), ("0.25s", 250), ("1min", 60_000), ("0", 0)]
+        {
+            assert_eq!(parse_time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "s", "-1s", "2h", "1.s", ".5s", "1.2.3s", "1.2345s", "99999999999999999999", "18446744073709551615min"]
+        {
+            assert!(parse_time(text).unwrap_err().contains("500ms"), "{text}");
+        }
+    }
 
     #[test]
     fn quantities_are_written() {

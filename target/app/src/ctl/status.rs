@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Show what is served, and to whom
 ///
-/// The daemon, its portals, targets, volumes with their traffic, sessions, and the logins that were refused lately.
+/// The daemon, its portals, targets, volumes with their traffic, sessions, the logins that were refused lately, and swaps.
 /// Latencies are those of the storage below, from request to answer: 50 and 99 of 100 were at most this.
 #[derive(Debug, Args)]
 #[command(after_help = "\

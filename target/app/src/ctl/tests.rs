@@ -44,6 +44,11 @@ fn what_contradicts_is_refused() {
         "mainstay status --watch=5 -v --control c",
         "mainstay resize disk +1G",
         "mainstay events --follow",
+        "mainstay swap",
+        "mainstay swap ./mainstay --allow-downgrade --allow-same --dry-run --deadline 2s --json --control c",
+        "mainstay snapshot show f",
+        "mainstay snapshot take f --control c",
+        "mainstay rehearse",
         "mainstay identify --new disk.img",
         "mainstay identify --keep --state-dir d disk.img",
     ] {
@@ -61,6 +66,9 @@ fn what_contradicts_is_refused() {
         "mainstay identify disk.img",
         "mainstay identify --new --keep disk.img",
         "mainstay resize disk",
+        "mainstay swap a b",
+        "mainstay snapshot",
+        "mainstay snapshot show",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }
@@ -105,6 +113,26 @@ fn events_are_told_in_lines() {
     assert_eq!(tell(error), "01:01:01Z  error     volume disk: EIO");
     let grown = words::Resized { volume: "disk".into(), size_old: 1 << 30, size: 2 << 30 };
     assert_eq!(tell(words::What::Resized(grown)), "01:01:01Z  resized   volume disk: 1 GiB to 2 GiB");
+    let program = |version: &str, build: &str| words::Program {
+        version: version.into(),
+        build: build.into(),
+        path: "/usr/bin/mainstay".into(),
+    };
+    let (from, to) = (program("0.1.0", "5f0c"), program("0.2.0", "a81f"));
+    let by = Some("uid 0, pid 7".to_owned());
+    let planned = words::What::SwapPlanned { from: from.clone(), to: to.clone(), by };
+    assert_eq!(tell(planned), "01:01:01Z  swap      planned: 0.1.0 to 0.2.0, asked by uid 0, pid 7");
+    let paused = words::What::Paused { from: from.clone(), to: program("0.1.0", "b0b0") };
+    assert_eq!(tell(paused), "01:01:01Z  paused    swap of 0.1.0 (5f0c) to 0.1.0 (b0b0)");
+    let pause =
+        words::Pause { total_us: 3_420, quiesce_us: 1_200, save_us: 310, exec_us: 1_100, adopt_us: 810, store_us: 9 };
+    let report = words::SwapReport { from, to: Some(to), pause: Some(pause), ..words::SwapReport::default() };
+    assert_eq!(
+        tell(words::What::Resumed { report: Box::new(report) }),
+        "01:01:01Z  resumed   swapped 0.1.0 to 0.2.0, paused 3.4 ms (quiesce 1.2 ms, save 310 us, exec 1.1 ms, adopt 810 us)"
+    );
+    let back = words::What::RolledBack { step: "adopt".into(), why: "it hung\x1b".into() };
+    assert_eq!(tell(back), "01:01:01Z  rollback  the swap ended at adopt: it hung\\u{1b}");
     let newer: words::Event = serde_json::from_str(r#"{"event":"reticulated","time_ms":5,"why":"splines"}"#).unwrap();
     assert_eq!(newer.what, words::What::Unknown);
 }

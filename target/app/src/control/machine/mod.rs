@@ -197,7 +197,8 @@ impl Machine {
             // An idle connection holds no buffer.
             self.output = Vec::new();
             self.sent = 0;
-        } else if self.sent > OUTPUT_HIGH {
+        } else if self.sent > OUTPUT_HIGH.max(self.output.len() / 2) {
+            // Not sooner: the rest is moved, and one answer may be a whole snapshot.
             self.output.drain(..self.sent);
             self.sent = 0;
         }

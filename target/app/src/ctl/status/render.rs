@@ -1,9 +1,11 @@
 //! A status for people.
 
-use crate::control::words::{Auth, Io, Latency, Negotiated, Session, SessionState, Status, Volume, VolumeKind};
+use crate::control::words::{
+    Auth, Io, Latency, Negotiated, Session, SessionState, Status, SwapOutcome, Volume, VolumeKind,
+};
 use crate::ctl::paint::{Paint, clean};
 use crate::ctl::table::{Lean, Table};
-use crate::ctl::{size, when};
+use crate::ctl::{size, swap, when};
 use Lean::{Left, Right};
 
 /// The whole text. With the status of a moment before, traffic is told per second.
@@ -27,6 +29,9 @@ pub(super) fn text(
     if !status.refused_logins.is_empty() {
         parts.push(refused(status, paint));
     }
+    if !status.swaps.is_empty() {
+        parts.push(swaps(status, paint));
+    }
     parts.join("\n")
 }
 
@@ -34,9 +39,10 @@ fn head(status: &Status, paint: Paint) -> String {
     let daemon = &status.daemon;
     let memory = &daemon.memory;
     let mut out = format!(
-        "{} {}, process {}, up {} (since {})\n",
+        "{} {}{}, process {}, up {} (since {})\n",
         paint.bold("mainstay"),
         clean(&daemon.version),
+        if daemon.build.is_empty() { String::new() } else { format!(" ({})", clean(&daemon.build)) },
         daemon.pid,
         size::duration(daemon.uptime_ms),
         when::date_time(daemon.started_ms),
@@ -308,6 +314,40 @@ fn refused(status: &Status, paint: Paint) -> String {
         let target = login.target.as_ref().map_or_else(String::new, |target| format!(" to {target}"));
         let (who, why) = (format!("{initiator} from {}{target}", login.peer), format!("{}: {}", login.step, login.why));
         out += &format!("{}  {}\n    {}\n", when::date_time(login.time_ms), clean(&who), paint.yellow(&clean(&why)));
+    }
+    out
+}
+
+/// How many swaps are told to people.
+const SWAPS_SHOWN: usize = 5;
+
+fn swaps(status: &Status, paint: Paint) -> String {
+    let left_out = status.swaps.len().saturating_sub(SWAPS_SHOWN);
+    let earlier = if left_out > 0 { format!(" ({left_out} more: --json)") } else { String::new() };
+    let mut out = heading(&format!("swaps{earlier}"), paint);
+    for report in &status.swaps[left_out..] {
+        let what = match &report.to {
+            Some(to) => swap::from_to(&report.from, to),
+            None => format!("from {}", clean(&report.from.version)),
+        };
+        let end = match report.outcome {
+            SwapOutcome::Done => report
+                .pause
+                .as_ref()
+                .map_or_else(String::new, |pause| format!(", paused {}", size::micros(pause.total_us))),
+            SwapOutcome::NothingToDo => ", nothing to do".to_owned(),
+            SwapOutcome::Rehearsed => ", rehearsed only".to_owned(),
+            SwapOutcome::Refused => paint.yellow(", refused"),
+            SwapOutcome::RolledBack => paint.red(", rolled back"),
+            SwapOutcome::Unknown => ", ?".to_owned(),
+        };
+        out += &format!("{}  {what}{end}\n", when::date_time(report.time_ms));
+        let bad = matches!(report.outcome, SwapOutcome::Refused | SwapOutcome::RolledBack | SwapOutcome::Unknown);
+        if let Some(why) = report.why.as_ref().filter(|_| bad) {
+            let step = report.step.as_ref().map_or_else(String::new, |step| format!("{step}: "));
+            let first = why.lines().next().unwrap_or_default();
+            out += &format!("    {}\n", paint.yellow(&clean(&format!("{step}{first}"))));
+        }
     }
     out
 }

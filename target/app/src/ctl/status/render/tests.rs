@@ -1,5 +1,7 @@
 use super::*;
-use crate::control::words::{Daemon, Latencies, Lun, Memory, Poison, Portal, RefusedLogin, Target};
+use crate::control::words::{
+    Daemon, Latencies, Lun, Memory, Pause, Poison, Portal, Program, RefusedLogin, SwapReport, Target,
+};
 
 fn sample() -> Status {
     let latency = Latency { p50: 85, p99: 1_234, p999: 4_000, max: 20_000 };
@@ -74,7 +76,7 @@ fn sample() -> Status {
 #[test]
 fn a_status_reads_like_this() {
     let expected = "\
-mainstay 0.1.0, process 4242, up 3 h 12 min (since 2026-11-21 10:42:07Z)
+mainstay 0.1.0 (5f0c2a9d31be77e4), process 4242, up 3 h 12 min (since 2026-11-21 10:42:07Z)
 state    /var/lib/mainstay
 control  /run/mainstay/control.sock
 memory   0 B in use and 1 MiB promised, of 256 MiB
@@ -135,6 +137,48 @@ fn what_is_wrong_is_said() {
     assert!(text.contains("failed to flush (1970-01-01 00:00:00Z, sync: EIO)"));
     assert!(text.contains("mainstay clear-poison disk") && text.contains("POISONED"));
     assert!(text.contains("(unnamed) from 192.0.2.9:4001\n    security negotiation: wrong secret\\u{1b}[2J\n"));
+}
+
+#[test]
+fn swaps_are_remembered() {
+    let program = |version: &str| Program { version: version.into(), build: version.into(), path: "m".into() };
+    let swap = |outcome, to: Option<&str>| SwapReport {
+        time_ms: 1_795_257_727_000,
+        outcome,
+        from: program("0.1.0"),
+        to: to.map(program),
+        pause: Some(Pause { total_us: 3_420, ..Pause::default() }),
+        step: Some("adopt".into()),
+        why: Some("it hung\nlast words".into()),
+        ..SwapReport::default()
+    };
+    let mut status = sample();
+    status.swaps = vec![
+        swap(SwapOutcome::Done, Some("0.0.9")),
+        swap(SwapOutcome::Done, Some("0.2.0")),
+        swap(SwapOutcome::RolledBack, Some("0.3.0")),
+        swap(SwapOutcome::Refused, None),
+    ];
+    let expected = "
+swaps
+2026-11-21 10:42:07Z  0.1.0 to 0.0.9, paused 3.4 ms
+2026-11-21 10:42:07Z  0.1.0 to 0.2.0, paused 3.4 ms
+2026-11-21 10:42:07Z  0.1.0 to 0.3.0, rolled back
+    adopt: it hung
+2026-11-21 10:42:07Z  from 0.1.0, refused
+    adopt: it hung
+";
+    let shown = text(&status, None, false, Paint(false), None);
+    assert!(shown.ends_with(expected), "{shown}");
+    status.swaps.extend([swap(SwapOutcome::NothingToDo, Some("0.1.0")), swap(SwapOutcome::Rehearsed, Some("0.1.1"))]);
+    let shown = text(&status, None, false, Paint(false), None);
+    assert!(shown.contains("\nswaps (1 more: --json)\n") && !shown.contains("0.0.9"), "{shown}");
+    assert!(
+        shown.ends_with(
+            "0.1.0 (0.1.0) to 0.1.0 (0.1.0), nothing to do\n2026-11-21 10:42:07Z  0.1.0 to 0.1.1, rehearsed only\n"
+        ),
+        "{shown}"
+    );
 }
 
 #[test]
