@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("edge", "state", &[]),
     ("edge", "supervisor", &[]),
     // It carries what others saved and never looks inside.
-    ("edge", "swap", &[]),
+    ("edge", "swap", &["clock"]),
     // Memory volumes and the arena are made of the same regions; identities are remembered in the state directory.
     ("edge", "volume", &["memory", "state"]),
     ("app", "config", &[]),

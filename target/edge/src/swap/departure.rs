@@ -1,9 +1,15 @@
 //! Leaving: everything into place, then exec.
 
-use super::{Image, Moments, Refusal};
-use rustix::io::Errno;
+use super::page::{PAGE, stage};
+use super::{HANDOVER, Image, Moment, Moments, Refusal, handover, sys};
+use rustix::fs::ftruncate;
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::process::{Resource, getrlimit};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// What a successor gets.
@@ -28,27 +34,179 @@ pub struct Departure<'a> {
 pub enum DepartureFailed {
     #[error("{0} threads still run beside the first one: one of them could hang the exec for ever")]
     Threads(usize),
+    #[error("descriptor {HANDOVER} was not kept free for a handover")]
+    NotReserved,
     #[error("cannot {doing}: {errno}")]
     Io { doing: &'static str, errno: Errno },
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("{path}: exec failed: {why}")]
-    Exec { path: std::path::PathBuf, why: String },
+    #[error("{path} cannot be executed: {why}")]
+    Exec { path: PathBuf, why: String },
 }
 
+/// Threads that were joined may need a moment until the system has forgotten them.
+const ENDING: Duration = Duration::from_millis(50);
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
+
 /// Becomes the other program, or says why not. To be called on the first thread, when no other one is left.
-pub fn depart(_departure: Departure<'_>) -> DepartureFailed {
-    DepartureFailed::Refused(Refusal::NotHere)
+pub fn depart(departure: Departure<'_>) -> DepartureFailed {
+    match prepare(&departure) {
+        Ok(ready) => ready.leave(&departure),
+        Err(failed) => failed,
+    }
+}
+
+fn doing(doing: &'static str) -> impl FnOnce(Errno) -> DepartureFailed {
+    move |errno| DepartureFailed::Io { doing, errno }
+}
+
+/// All that is made before anything is changed.
+struct Ready {
+    page: sys::Mapped,
+    page_descriptor: OwnedFd,
+    snapshot: OwnedFd,
+    /// What descriptor 3 is until then.
+    placeholder: OwnedFd,
+    program: sys::Program,
+}
+
+fn prepare(departure: &Departure<'_>) -> Result<Ready, DepartureFailed> {
+    if cfg!(not(target_os = "linux")) {
+        return Err(Refusal::NotHere.into());
+    }
+    if !handover::is_reserved() {
+        return Err(DepartureFailed::NotReserved);
+    }
+    alone()?;
+    let placeholder = sys::borrowed(HANDOVER, |fd| fcntl_dupfd_cloexec(fd, HANDOVER + 1));
+    let placeholder = placeholder.map_err(doing("keep a descriptor"))?;
+    let snapshot = nameless("mainstay-snapshot", departure.snapshot).map_err(doing("write the snapshot"))?;
+    let numbers: Vec<u8> = departure.carried.iter().flat_map(|fd| fd.as_raw_fd().to_le_bytes()).collect();
+    let page_descriptor = new_page(&numbers).map_err(doing("make the handover"))?;
+    let page = sys::Mapped::new(page_descriptor.as_fd()).map_err(doing("map the handover"))?;
+    let (image, old) = (departure.image, departure.old);
+    page.sign();
+    page.process.store(std::process::id(), SeqCst);
+    page.boot.iter().zip(sys::boot()).for_each(|(to, half)| to.store(half, SeqCst));
+    page.carried.store(departure.carried.len() as u32, SeqCst);
+    page.snapshot.store(snapshot.as_raw_fd(), SeqCst);
+    page.image.store(image.as_fd().as_raw_fd(), SeqCst);
+    page.old.store(old.as_fd().as_raw_fd(), SeqCst);
+    page.parent_death.store(sys::parent_death(), SeqCst);
+    page.not_dumpable.store(sys::is_not_dumpable().into(), SeqCst);
+    page.set_guard(departure.guard);
+    page.set_moments(&departure.moments);
+    page.set_digests(image.digest(), old.digest());
+    page.name.set(&sys::name());
+    page.image_path.set(image.path().as_os_str().as_bytes());
+    page.old_path.set(old.path().as_os_str().as_bytes());
+    page.mask.store(sys::mask(), SeqCst);
+    page.stage.store(stage::DEPARTED, SeqCst);
+    let program = sys::Program::new(image.as_fd().as_raw_fd());
+    Ok(Ready { page, page_descriptor, snapshot, placeholder, program })
+}
+
+fn alone() -> Result<(), DepartureFailed> {
+    let until = std::time::Instant::now() + ENDING;
+    loop {
+        match sys::threads().map_err(doing("count the threads"))? {
+            0 | 1 => return Ok(()),
+            threads if std::time::Instant::now() >= until => return Err(DepartureFailed::Threads(threads - 1)),
+            _ => std::thread::sleep(LOOK_AGAIN),
+        }
+    }
+}
+
+impl Ready {
+    fn leave(self, departure: &Departure<'_>) -> DepartureFailed {
+        let before = sys::block_handled();
+        let failed = match self.exec(departure) {
+            Ok(never) => match never {},
+            Err(failed) => failed,
+        };
+        for fd in self.stay_open(departure) {
+            let _ = fcntl_setfd(fd, FdFlags::CLOEXEC);
+        }
+        // The number is taken already, so nothing is needed for this.
+        let _ = sys::place(&self.placeholder, HANDOVER, true);
+        sys::set_mask(before);
+        failed
+    }
+
+    fn stay_open<'a>(&'a self, departure: &'a Departure<'_>) -> impl Iterator<Item = BorrowedFd<'a>> {
+        let own = [self.snapshot.as_fd(), departure.image.as_fd(), departure.old.as_fd()];
+        departure.carried.iter().copied().chain(own)
+    }
+
+    fn exec(&self, departure: &Departure<'_>) -> Result<std::convert::Infallible, DepartureFailed> {
+        for fd in self.stay_open(departure) {
+            fcntl_setfd(fd, FdFlags::empty()).map_err(doing("keep a descriptor open"))?;
+        }
+        sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
+        departure.image.untouched()?;
+        self.page.stamp(Moment::Left, super::now());
+        let why = match self.program.exec(None) {
+            Errno::NOENT => "the interpreter (dynamic loader) it names does not exist here".into(),
+            Errno::NOEXEC => "this kernel cannot run a program of this form".into(),
+            Errno::TXTBSY => "somebody still has it open for writing".into(),
+            Errno::ACCESS => "the system does not allow it (no permission, or a file system mounted noexec)".into(),
+            errno => errno.to_string(),
+        };
+        Err(DepartureFailed::Exec { path: departure.image.path().into(), why })
+    }
+}
+
+fn new_page(numbers: &[u8]) -> Result<OwnedFd, Errno> {
+    let page = sys::nameless("mainstay-handover")?;
+    let size = PAGE + numbers.len();
+    fits(size)?;
+    ftruncate(&page, size as u64)?;
+    write(&page, numbers, PAGE as u64)?;
+    sys::seal(page.as_fd(), true)?;
+    Ok(page)
 }
 
 /// `bytes` in a nameless file that nobody can change any more.
 ///
 /// # Errors
 /// What the system answers; no room is `ENOSPC`, `ENOMEM` or `EFBIG`.
-pub fn sealed(_name: &str, _bytes: &[u8]) -> io::Result<OwnedFd> {
-    Err(Errno::NOSYS.into())
+pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    Ok(nameless(name, bytes)?)
+}
+
+fn nameless(name: &str, bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = sys::nameless(name)?;
+    fits(bytes.len())?;
+    write(&file, bytes, 0)?;
+    sys::seal(file.as_fd(), false)?;
+    Ok(file)
+}
+
+/// To write beyond the limit would end us with a signal.
+fn fits(size: usize) -> Result<(), Errno> {
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if size as u64 > limit => Err(Errno::FBIG),
+        _ => Ok(()),
+    }
+}
+
+fn write(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(file, bytes, at) {
+            Ok(0) => return Err(Errno::NOSPC),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                at += written as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Signals that were blocked for the exec come through again. To be called as soon as their handlers are installed; without
 /// a predecessor it does nothing.
-pub fn unblock_signals() {}
+pub fn unblock_signals() {
+    handover::unblock();
+}

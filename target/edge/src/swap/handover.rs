@@ -1,14 +1,25 @@
 //! What a program finds when it was started by its predecessor.
 
-use super::{Image, Refusal};
+use super::page::{PAGE, Page, stage};
+use super::{Image, Refusal, sys};
+use rustix::fs::fstat;
+use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd, pread};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 /// The descriptor at which a predecessor leaves its handover.
 pub const HANDOVER: RawFd = 3;
 
-/// Kind and versions of the handover itself, for [`super::Note::reads`]: an image that lacks it would not find what we leave.
+/// Kind and versions of the handover itself, for what a program says of itself ([`super::Reads`]): an image that lacks it
+/// would not find what we leave.
 pub const FORM: (&str, u32, u32) = ("handover", 1, 1);
+
+/// More descriptors no process can have.
+const CARRIED_MAX: u32 = 1 << 24;
 
 /// The moments of a swap that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +32,13 @@ pub enum Moment {
     Dry,
     /// The snapshot is written.
     Saved,
-    /// Just before exec.
+    /// Just before exec. [`super::depart`] stamps it.
     Left,
-    /// The first act of the new program.
+    /// The first act of the new program, or of the old one that came back. [`inherited`] stamps it.
     Arrived,
     /// Everything is rebuilt and verified.
     Adopted,
-    /// There is no way back any more: the pause ends.
+    /// There is no way back any more. [`super::Guard::commit`] stamps it.
     Committed,
 }
 
@@ -46,21 +57,112 @@ pub struct Moments {
 }
 
 /// What the predecessor left. Dropping it closes nothing.
-pub struct Handover {}
+pub struct Handover {
+    pub(super) page: &'static Page,
+    left: sys::Left,
+    came_back: bool,
+    /// The guard shares our table of descriptors, so originals must stay open until the commit.
+    pub(super) originals_stay: AtomicBool,
+}
 
-/// The handover of our predecessor, if we have one. Only descriptor 3 is looked at. The first act of every run: the time is
-/// noted, and a second call finds nothing.
+/// What was blocked before a departure blocked more, and whether there was one.
+static MASK: AtomicU64 = AtomicU64::new(0);
+static BLOCKED: AtomicBool = AtomicBool::new(false);
+/// Descriptor 3 is kept free for a handover.
+static RESERVED: AtomicBool = AtomicBool::new(false);
+
+/// The handover of our predecessor, if we have one. Only descriptor 3 is looked at. To be the first act of every run: the
+/// time is noted, the process gets its name back, and a second call finds nothing.
 pub fn inherited() -> Option<Handover> {
-    None
+    let page = sys::borrowed(HANDOVER, sys::Mapped::new).ok()?;
+    let here = page.is_signed() && page.process.load(SeqCst) == std::process::id();
+    if !here || page.boot.each_ref().map(|half| half.load(SeqCst)) != sys::boot() {
+        return None;
+    }
+    let came_back = match page.stage.load(SeqCst) {
+        stage::DEPARTED => page.step(stage::DEPARTED, stage::ARRIVED).then_some(false)?,
+        stage::FAILED => page.step(stage::FAILED, stage::BACK).then_some(true)?,
+        _ => return None,
+    };
+    let page = page.leak();
+    page.stamp(Moment::Arrived, super::now());
+    sys::set_name(&page.name.get());
+    match page.parent_death.load(SeqCst) {
+        0 => {}
+        number => sys::set_parent_death(number),
+    }
+    if page.not_dumpable.load(SeqCst) != 0 {
+        sys::set_not_dumpable();
+    }
+    MASK.store(page.mask.load(SeqCst), SeqCst);
+    BLOCKED.store(true, SeqCst);
+    let numbers = carried(page.carried.load(SeqCst)).ok()?;
+    Some(Handover { page, left: sys::Left::new(numbers), came_back, originals_stay: AtomicBool::new(false) })
+}
+
+fn carried(count: u32) -> Result<Vec<RawFd>, Errno> {
+    let bytes = read(HANDOVER, PAGE as u64, count.min(CARRIED_MAX) as usize * 4)?;
+    Ok(bytes.as_chunks().0.iter().map(|number| RawFd::from_le_bytes(*number)).collect())
+}
+
+fn read(number: RawFd, from: u64, len: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; len];
+    let mut done = 0;
+    while done < len {
+        match sys::borrowed(number, |fd| pread(fd, &mut bytes[done..], from + done as u64)) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(read) => done += read,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(bytes)
 }
 
 /// Keeps descriptor 3 free for a handover: something else takes its place until then. A foreign descriptor that was there
-/// moves; its new number is the answer. To be called in a cold start, before anything is opened.
+/// moves and stays open for whoever is started by us, if it was; its new number is the answer. To be called in a cold start,
+/// before anything is opened.
+///
+/// Where the running program cannot be replaced, it does nothing.
 ///
 /// # Errors
 /// What the system answers.
 pub fn reserve() -> io::Result<Option<RawFd>> {
-    Ok(None)
+    if cfg!(not(target_os = "linux")) {
+        return Ok(None);
+    }
+    let moved = match sys::borrowed(HANDOVER, |fd| fcntl_getfd(fd)) {
+        Ok(flags) => {
+            let moved = sys::borrowed(HANDOVER, |fd| fcntl_dupfd_cloexec(fd, HANDOVER + 1))?;
+            rustix::io::fcntl_setfd(&moved, flags)?;
+            Some(std::os::fd::IntoRawFd::into_raw_fd(moved))
+        }
+        Err(_) => None,
+    };
+    put_nothing()?;
+    Ok(moved)
+}
+
+pub(super) fn put_nothing() -> Result<(), Errno> {
+    let nothing = sys::nothing()?;
+    if std::os::fd::AsRawFd::as_raw_fd(&nothing) == HANDOVER {
+        // It stays there.
+        std::mem::forget(nothing);
+    } else {
+        sys::place(&nothing, HANDOVER, true)?;
+    }
+    RESERVED.store(true, SeqCst);
+    Ok(())
+}
+
+pub(super) fn is_reserved() -> bool {
+    RESERVED.load(SeqCst)
+}
+
+pub(super) fn unblock() {
+    if BLOCKED.swap(false, SeqCst) {
+        sys::set_mask(MASK.load(SeqCst));
+    }
 }
 
 impl Handover {
@@ -69,45 +171,61 @@ impl Handover {
     /// # Errors
     /// What the system answers.
     pub fn snapshot(&self) -> io::Result<Vec<u8>> {
-        Err(io::Error::other("not written yet"))
+        let number = self.page.snapshot.load(SeqCst);
+        let size = sys::borrowed(number, |fd| if sys::is_sealed(fd) { fstat(fd) } else { Err(Errno::INVAL) })?.st_size;
+        Ok(read(number, 0, usize::try_from(size).map_err(|_| Errno::OVERFLOW)?)?)
     }
 
     /// All moments so far.
     pub fn moments(&self) -> Moments {
-        Moments::default()
+        self.page.moments()
     }
 
     /// Now is this moment.
-    pub fn stamp(&self, _which: Moment) {}
+    pub fn stamp(&self, which: Moment) {
+        self.page.stamp(which, super::now());
+    }
 
     /// We are the *old* program again after the new one failed: why.
     pub fn came_back(&self) -> Option<String> {
-        None
+        self.came_back.then(|| self.page.failure())
     }
 
-    /// The executable that runs, as the predecessor knows it: nothing is read.
+    /// The executable that runs, as the predecessor knows it: nothing is read. To be called before the commit.
     ///
     /// # Errors
     /// It cannot be looked at.
     pub fn running(&self) -> Result<Image, Refusal> {
-        Err(Refusal::NotHere)
+        let page = self.page;
+        let (number, path, digest) = if self.came_back {
+            (&page.old, page.old_path.get(), page.old_digest())
+        } else {
+            (&page.image, page.image_path.get(), page.image_digest())
+        };
+        let path = OsString::from_vec(path);
+        let path = Path::new(&path);
+        let copy = sys::borrowed(number.load(SeqCst), |fd| fcntl_dupfd_cloexec(fd, HANDOVER + 1));
+        let copy = copy.map_err(|errno| Refusal::Io { path: path.into(), doing: "hold", errno })?;
+        Image::known(copy, path, digest)
     }
 
     /// Whether the predecessor left the descriptor with this number, and it was not taken yet.
-    pub fn is_carried(&self, _number: RawFd) -> bool {
-        false
+    pub fn is_carried(&self, number: RawFd) -> bool {
+        self.left.has(number)
     }
 
-    /// A descriptor that was left, each once. The number may be another one (see [`super::Guard::stand`]).
+    /// A descriptor that was left, each once. Where the guard cannot have a table of descriptors of its own it is a copy with
+    /// another number, and the original stays until the commit.
     ///
     /// # Errors
     /// There is none with this number, or it was taken.
-    pub fn take(&mut self, _number: RawFd) -> io::Result<OwnedFd> {
-        Err(rustix::io::Errno::BADF.into())
+    pub fn take(&mut self, number: RawFd) -> io::Result<OwnedFd> {
+        let stay = self.originals_stay.load(SeqCst);
+        Ok(if stay { self.left.copy(number) } else { self.left.take(number) }?)
     }
 
     /// What was left and not taken.
     pub fn untaken(&self) -> Vec<RawFd> {
-        Vec::new()
+        self.left.numbers()
     }
 }

@@ -1,7 +1,7 @@
 //! Executables, held open: what was checked is what runs, whatever happens to its path meanwhile.
 
 use super::{Note, Refusal};
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fcntl_setfl, fstat, open};
 use rustix::io::{Errno, pread};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -63,6 +63,7 @@ impl Image {
         })?;
         let image = Image::look(descriptor, path)?;
         image.may_run()?;
+        fcntl_setfl(&image.descriptor, OFlags::empty()).map_err(|errno| image.io("open", &errno.into()))?;
         let digest = image.hash()?;
         let image = Image { digest, ..image };
         image.untouched()?;
@@ -88,7 +89,6 @@ impl Image {
     }
 
     /// An executable that somebody has checked and hashed before.
-    #[allow(dead_code)] // until the handover is written
     pub(super) fn known(descriptor: OwnedFd, path: &Path, digest: [u8; 32]) -> Result<Image, Refusal> {
         let image = Image::look(descriptor, path)?;
         Ok(Image { digest, ..image })
@@ -173,7 +173,6 @@ impl Image {
     }
 
     /// Its whole hash.
-    #[allow(dead_code)] // until the departure is written
     pub(super) fn digest(&self) -> &[u8; 32] {
         &self.digest
     }

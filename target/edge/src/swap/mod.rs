@@ -13,6 +13,8 @@
 //!
 //! This room knows neither protocols nor what a snapshot says.
 
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+
 mod departure;
 mod descriptor;
 mod guard;
@@ -22,6 +24,7 @@ mod note;
 mod page;
 mod refusal;
 mod rehearsal;
+mod signal;
 mod sys;
 #[cfg(test)]
 mod tests;
@@ -34,3 +37,8 @@ pub use image::Image;
 pub use note::{Note, Reads, SECTION, Section, encode};
 pub use refusal::Refusal;
 pub use rehearsal::{Bounds, RehearsalFailure, Rehearsed, child, rehearse};
+
+/// ns of the monotonic clock.
+fn now() -> u64 {
+    crate::clock::now().0
+}
