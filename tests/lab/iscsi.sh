@@ -6,9 +6,8 @@
 #   tests/lab/lab run --bin build/release/mainstay --share-ro tests=tests tests/lab/iscsi.sh
 set -u
 . /mnt/share/tests/lab/daemon.sh
+. /mnt/share/tests/lab/initiator.sh
 
-prefix=iqn.2026-11.internal.mainstay
-portal=127.0.0.1:3260
 secret=plain-secret-12 back=other-secret-34
 
 cat >/run/mainstay.toml <<TOML
@@ -63,26 +62,6 @@ TOML
 sed '$a[discovery]\nchap = { user = "finder", secret = "'$secret'", mutual = { user = "portal", secret = "'$back'" } }' \
     /run/mainstay.toml >/run/mainstay-discovery.toml
 
-# login NAME [SETTING=VALUE...]: a node record with these settings, logged in; waits for the disk of LUN 0, named in DISK.
-login() {
-    local iqn=$prefix:$1 args=() setting; shift
-    for setting in node.session.initial_login_retry_max=1 node.session.timeo.replacement_timeout=60 "$@"; do
-        args+=("$setting")
-    done
-    iscsiadm -m node -T "$iqn" -p "$portal" -o new >/dev/null || return
-    for setting in "${args[@]}"; do
-        iscsiadm -m node -T "$iqn" -p "$portal" -o update -n "${setting%%=*}" -v "${setting#*=}" || return
-    done
-    iscsiadm -m node -T "$iqn" -p "$portal" --login || return
-    lab_wait 20 lab_iscsi_disk "$iqn" || return
-    DISK=/dev/$(lab_iscsi_disk "$iqn")
-    udevadm settle --timeout=20
-}
-logout() {
-    iscsiadm -m node -T "$prefix:$1" --logout && iscsiadm -m node -T "$prefix:$1" -o delete && ! lab_iscsi_disk "$prefix:$1"
-}
-chap() { echo node.session.auth.authmethod=CHAP "node.session.auth.username=$1" "node.session.auth.password=$2"; }
-chap_back() { echo "node.session.auth.username_in=$1" "node.session.auth.password_in=$2"; }
 # A login that must be refused with a status of open-iscsi's for a failed authentication: the target's verdict, or its own.
 login_denied() { login "$@"; local status=$?; ((status == 24 || status == 19)); }
 denied() {
@@ -91,26 +70,7 @@ denied() {
     iscsiadm -m node -T "$prefix:$target" -o delete >/dev/null 2>&1
 }
 
-is() { [[ $1 == "$2" ]] || { echo "is '$1', should be '$2'"; return 1; }; }
-has() { grep -Eq -- "$2" <<<"$1" || { echo "no $2 in:"; echo "$1"; return 1; }; }
 setting() { cat "/sys/block/${DISK#/dev/}/$1"; }
-
-# The kernel's log since the last look has no complaint about sessions or disks.
-complaints='connection[0-9]+:[0-9]+: |I/O error|Sense Key|rejecting|detected conn error|invalid|Unaligned|reset|timed out|BUG|WARNING'
-quiet() {
-    local seen
-    # What a new session or a reset brings, once for each unit, is only news.
-    seen=$(dmesg --notime | grep -E "$complaints" | grep -v 'Power-on or device reset occurred')
-    dmesg -C
-    [[ -z $seen ]] || { tail -n 20 <<<"$seen"; return 1; }
-}
-
-# fio on $1 (a file or a disk): random writes of several sizes at once, read back by checksum.
-verified() {
-    fio --name=verify --filename="$1" --size="${2:-24M}" --bsrange=4k-256k --blockalign=4k --rw=randwrite --ioengine=libaio \
-        --iodepth=16 --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --output-format=terse >/run/fio.out 2>&1 ||
-        { tail -n 5 /run/fio.out; return 1; }
-}
 
 # ------------------------------------------------------------------------------------------------------------------
 chmod 600 /run/mainstay*.toml
@@ -264,8 +224,9 @@ expect "logout again" logout open
 dmesg -C
 
 lab_log "digests and large blocks"
+# shellcheck disable=SC2046  # two words
 for digests in CRC32C,None None,CRC32C CRC32C,CRC32C; do
-    expect "login with digests $digests" login big "node.conn[0].iscsi.HeaderDigest=${digests%,*}" "node.conn[0].iscsi.DataDigest=${digests#*,}" || continue
+    expect "login with digests $digests" login big $(digests "${digests%,*}" "${digests#*,}") || continue
     shown=$(iscsiadm -m session -P 2)
     expect "header digest is ${digests%,*}" has "$shown" "HeaderDigest: ${digests%,*}"
     expect "data digest is ${digests#*,}" has "$shown" "DataDigest: ${digests#*,}"
