@@ -5,12 +5,14 @@ use super::super::*;
 use super::file::file;
 use super::memory::memory;
 use super::state;
+use crate::state::StateError;
 use crate::state::saved::StateDirV1;
 use mainstay_base::arena::Arena;
 use mainstay_base::unit::{Done, Op};
 use proptest::prelude::*;
 use prost::Message;
 use std::fs;
+use std::process::Command;
 use std::sync::OnceLock;
 
 /// The state directory as a successor has it.
@@ -104,6 +106,30 @@ fn a_file_goes_on_with_its_bytes_its_lock_and_its_size() {
         let volume = Volume::open(file(&path, None), &other).unwrap();
         assert_eq!((volume.identity(), volume.geometry().bytes()), (&identity, 3 << 20));
     }
+}
+
+/// Over a real exec: another process image that has nothing but the descriptors keeps everybody else out.
+#[test]
+fn locks_belong_to_whoever_has_the_descriptors() {
+    let place = tempfile::tempdir().unwrap();
+    let (home, state) = state();
+    let path = place.path().join("disk.img");
+    let volume = Volume::open(file(&path, Some(4096)), &state).unwrap();
+    let [dir, lock] = state.descriptors().map(|descriptor| descriptor.try_clone_to_owned().unwrap());
+    // Its standard input, output and error are the store, the directory and its lock.
+    let mut child = Command::new("sleep");
+    child.arg("60").stdin(volume.descriptor().try_clone_to_owned().unwrap()).stdout(dir).stderr(lock);
+    let mut running = child.spawn().unwrap();
+    drop((child, volume, state));
+    let (_other_home, other) = super::state();
+    let in_use = Volume::open(file(&path, None), &other);
+    let state = StateDir::open(&home.path().join("state"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(matches!(in_use, Err(OpenError::InUse { .. })), "{in_use:?}");
+    assert!(matches!(state, Err(StateError::InUse { .. })), "{state:?}");
+    Volume::open(file(&path, None), &other).unwrap();
+    StateDir::open(&home.path().join("state")).unwrap();
 }
 
 #[test]
