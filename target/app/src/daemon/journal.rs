@@ -31,8 +31,8 @@ impl Refusals {
 /// How often the faults of a volume were told lately: a broken disk does not fill the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FaultsTold {
-    last: Option<(Instant, Fault)>,
-    silent: u64,
+    pub last: Option<(Instant, Fault)>,
+    pub silent: u64,
 }
 
 /// The same fault of a volume is told again after this long.

@@ -33,6 +33,11 @@ impl Lobby {
         leaves
     }
 
+    /// Whether it is in.
+    pub fn has(&self, id: NexusId) -> bool {
+        self.guests.contains_key(&id)
+    }
+
     /// It has logged in, or is gone.
     pub fn leave(&mut self, id: NexusId) {
         let Some(address) = self.guests.remove(&id) else { return };

@@ -11,6 +11,7 @@ mod live;
 mod lobby;
 mod reactor;
 mod report;
+pub mod saved;
 mod sessions;
 mod signals;
 mod site;

@@ -7,7 +7,7 @@ use mainstay_proto::iscsi::pdu::Isid;
 use std::collections::{HashMap, HashSet};
 
 /// Initiator name, ISID, index of the target.
-type Name = (String, Isid, usize);
+pub(super) type Name = (String, Isid, usize);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -29,10 +29,11 @@ pub(super) enum Admission {
 pub(super) struct Sessions {
     by_name: HashMap<Name, Entry>,
     names: HashMap<NexusId, Name>,
-    waiting: Vec<(NexusId, Candidate, NexusId)>,
+    /// Who waits, as what, and for whose end.
+    pub waiting: Vec<(NexusId, Candidate, NexusId)>,
     /// Who asks again after it came back to its session by TSIH: it keeps that number (RFC 7143 §11.13.3).
-    rejoining: HashMap<NexusId, u16>,
-    tsih_last: u16,
+    pub rejoining: HashMap<NexusId, u16>,
+    pub tsih_last: u16,
     tsihs: HashSet<u16>,
     sessions_max: usize,
 }
@@ -103,6 +104,21 @@ impl Sessions {
         }
         // A reinstated session is a new one.
         ready.into_iter().map(|(waiting, candidate, _)| (waiting, Candidate { tsih: 0, ..candidate })).collect()
+    }
+
+    /// TSIH and CID of the session that `id` is.
+    pub fn entry(&self, id: NexusId) -> Option<(u16, u16)> {
+        let entry = self.names.get(&id).and_then(|name| self.by_name.get(name))?;
+        Some((entry.tsih, entry.cid))
+    }
+
+    /// `id` was this session before a swap. None: the name or its TSIH is another's.
+    pub fn enter(&mut self, id: NexusId, name: Name, tsih: u16, cid: u16) -> Option<()> {
+        if !self.tsihs.insert(tsih) || self.names.insert(id, name.clone()).is_some() {
+            return None;
+        }
+        let before = self.by_name.insert(name, Entry { nexus: id, tsih, cid });
+        before.is_none().then_some(())
     }
 
     /// A TSIH that is not in use; never zero. None: all are.

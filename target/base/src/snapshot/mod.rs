@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 const MAGIC: [u8; 8] = *b"MAINSTAY";
 const FORMAT: u32 = 1;
-const DIGEST_BYTES: usize = 32;
+/// Bytes of a digest.
+pub const DIGEST_BYTES: usize = 32;
 
 /// One owner's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,18 @@ impl Snapshot {
         out.extend(Sha256::digest(&body));
         put(&mut out, &body);
         out
+    }
+
+    /// A digest of the sections that count: of what they are and hold, and in which order.
+    pub fn digest(&self, counts: impl Fn(&Section) -> bool) -> [u8; DIGEST_BYTES] {
+        let mut sum = Sha256::new();
+        for section in self.sections.iter().filter(|section| counts(section)) {
+            for part in [section.kind.as_bytes(), &section.version.to_be_bytes(), &section.payload] {
+                sum.update((part.len() as u64).to_be_bytes());
+                sum.update(part);
+            }
+        }
+        sum.finalize().into()
     }
 
     /// The snapshot in `bytes`, whose digest has been checked.

@@ -8,6 +8,7 @@
 //! each waits for input, memory, a range, an older task, or the output to drain.
 
 mod management;
+mod outline;
 mod saved;
 mod task_set;
 
@@ -21,6 +22,7 @@ use management::Management;
 #[cfg(test)]
 mod tests;
 
+pub use outline::outline;
 pub use saved::Unreadable;
 use std::io::IoSlice;
 use task_set::{Entry, Phase, TaskSet, Want};

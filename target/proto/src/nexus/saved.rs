@@ -12,8 +12,8 @@ use mainstay_base::snapshot::Section;
 use mainstay_base::unit::VolumeId;
 use prost::Message;
 
-const KIND: &str = "nexus";
-const VERSION: u32 = 1;
+pub(super) const KIND: &str = "nexus";
+pub(super) const VERSION: u32 = 1;
 
 /// Why a saved nexus cannot be restored.
 #[derive(Debug, thiserror::Error)]
@@ -32,25 +32,25 @@ pub enum Unreadable {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct NexusV1 {
+pub(super) struct NexusV1 {
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(super) id: u64,
     #[prost(message, optional, tag = "2")]
-    connection: Option<ConnectionV1>,
+    pub(super) connection: Option<ConnectionV1>,
     #[prost(message, optional, tag = "3")]
-    path: Option<PathV1>,
+    pub(super) path: Option<PathV1>,
     #[prost(message, repeated, tag = "4")]
-    tasks: Vec<EntryV1>,
+    pub(super) tasks: Vec<EntryV1>,
     #[prost(uint32, tag = "5")]
-    serial_next: u32,
+    pub(super) serial_next: u32,
     #[prost(message, repeated, tag = "6")]
-    management: Vec<ManagementV1>,
+    pub(super) management: Vec<ManagementV1>,
     #[prost(bool, tag = "7")]
-    ending: bool,
+    pub(super) ending: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct PathV1 {
+pub(super) struct PathV1 {
     #[prost(string, tag = "1")]
     target: String,
     #[prost(uint32, tag = "2")]
@@ -64,7 +64,7 @@ struct PathV1 {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct EntryV1 {
+pub(super) struct EntryV1 {
     #[prost(uint32, tag = "1")]
     index: u32,
     #[prost(uint32, tag = "2")]
@@ -78,7 +78,7 @@ struct EntryV1 {
     #[prost(uint32, tag = "6")]
     attribute: u32,
     #[prost(uint32, tag = "7")]
-    phase: u32,
+    pub(super) phase: u32,
     #[prost(uint32, tag = "8")]
     want: u32,
     #[prost(message, optional, tag = "9")]
@@ -88,7 +88,7 @@ struct EntryV1 {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ReplyV1 {
+pub(super) struct ReplyV1 {
     #[prost(uint32, tag = "1")]
     status: u32,
     #[prost(bytes = "vec", tag = "2")]
@@ -98,7 +98,7 @@ struct ReplyV1 {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ManagementV1 {
+pub(super) struct ManagementV1 {
     #[prost(uint32, tag = "1")]
     itt: u32,
     #[prost(uint32, repeated, tag = "2")]
@@ -166,6 +166,27 @@ impl Nexus {
             management: saved.management.into_iter().map(restore_management).collect(),
             ending: saved.ending,
         })
+    }
+}
+
+impl Nexus {
+    /// Whether what it refers to exists, where `site` is served from so many volumes.
+    ///
+    /// # Errors
+    /// [`Unreadable::Part`].
+    pub fn fits(&self, site: &Site, volumes: usize) -> Result<(), Unreadable> {
+        let info = self.connection.info();
+        if info.portal >= site.portals.len() {
+            return Err(Unreadable::Part("its portal does not exist"));
+        }
+        if info.target.is_some_and(|target| target >= site.targets.len()) {
+            return Err(Unreadable::Part("its target does not exist"));
+        }
+        let exists = |volume: VolumeId| (volume.0 as usize) < volumes;
+        if self.tasks.iter().any(|(_, entry)| entry.volume.is_some_and(|volume| !exists(volume))) {
+            return Err(Unreadable::Part("the volume of a task does not exist"));
+        }
+        Ok(())
     }
 }
 

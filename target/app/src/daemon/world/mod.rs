@@ -8,6 +8,7 @@ use super::control::{Control, ControlId};
 use super::descriptors::Limits;
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
+use super::saved::LiveSave;
 use super::sessions::{Admission, Sessions};
 use super::swap::UnderWay;
 use super::vigil::Vigil;
@@ -99,7 +100,9 @@ pub(super) struct World {
     pub control_next: u64,
     /// Requests the pool has: of which volume, since when.
     asked: HashMap<(NexusId, Ticket), (usize, Instant)>,
-    nexus_next: u64,
+    pub nexus_next: u64,
+    /// A live snapshot on its way.
+    pub live: Option<Box<LiveSave>>,
     scratch: Vec<u8>,
     vigil: Vigil,
     queue: VecDeque<(NexusId, Effect)>,
@@ -107,18 +110,18 @@ pub(super) struct World {
     batch: Vec<Job>,
     touched: Vec<NexusId>,
     /// Who waits for memory, in turn.
-    starved: VecDeque<NexusId>,
+    pub starved: VecDeque<NexusId>,
     /// How many of the starved have not tried since something last came back to the arena.
     hopeful: usize,
     /// [`Arena::returns`] when they were last tried.
-    returns: u64,
+    pub returns: u64,
     /// Those with a task management function that waits.
-    managing: BTreeSet<NexusId>,
+    pub managing: BTreeSet<NexusId>,
     /// Connections that have not logged in.
-    logins: Lobby,
+    pub logins: Lobby,
     /// Discovery sessions.
-    discoveries: Lobby,
-    crowded: Option<Instant>,
+    pub discoveries: Lobby,
+    pub crowded: Option<Instant>,
     /// Nothing is read any more: the daemon stops.
     stopping: bool,
     /// Connections that have ended since the heap was trimmed.
@@ -209,6 +212,7 @@ impl World {
             control_next: 0,
             asked: HashMap::new(),
             nexus_next: 1,
+            live: None,
             scratch: vec![0; SCRATCH],
             vigil: Vigil::default(),
             queue: VecDeque::new(),
@@ -232,10 +236,13 @@ impl World {
 
     /// Take a connection that was accepted.
     pub fn admit_connection(&mut self, stream: TcpStream, setup: iscsi::Setup) -> NexusId {
+        self.begin_connection(Socket::Live(Rc::new(stream)), setup)
+    }
+
+    pub(super) fn begin_connection(&mut self, socket: Socket<TcpStream>, setup: iscsi::Setup) -> NexusId {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
         let peer = setup.peer;
-        let socket = Socket::Live(Rc::new(stream));
         let connection = Connection::new(Nexus::new(id, setup), self.arena.account(), unix_ms(), socket);
         // Else the timer looks soon enough by itself.
         if self.connections.is_empty() {
@@ -322,6 +329,9 @@ impl World {
 
     /// Note why a session is about to end.
     fn part(&mut self, id: NexusId, parting: Parting) {
+        if self.live.is_some() {
+            self.live_keep(id);
+        }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.parting = parting;
         }
@@ -355,6 +365,9 @@ impl World {
     }
 
     fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&Socket<TcpStream>, &mut Pump<'_>)) {
+        if self.live.is_some() {
+            self.live_keep(id);
+        }
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let cx = nexus::Cx {
             now: clock::now(),

@@ -1,7 +1,7 @@
 //! A socket with the runtime or without one.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 /// A world that no runtime drives is plain data and descriptors: it is *parked*, and so are its sockets.
@@ -21,6 +21,18 @@ impl<S> Socket<S> {
         match self {
             Socket::Live(stream) => Some(stream),
             Socket::Parked(_) | Socket::Lost => None,
+        }
+    }
+
+    /// Its descriptor, unless it is lost.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>>
+    where
+        S: AsFd,
+    {
+        match self {
+            Socket::Live(stream) => Some(stream.as_fd()),
+            Socket::Parked(descriptor) => Some(descriptor.as_fd()),
+            Socket::Lost => None,
         }
     }
 

@@ -1,0 +1,166 @@
+//! What the daemon knows of a connection beside its machine.
+
+use super::handed::{Handed, Role, parked};
+use super::sections::{Sections, get, need, put};
+use super::{Forms, Inexpressible, Unreadable, nexus};
+use crate::daemon::world::{Connection, Parting, World};
+use mainstay_base::arena::Arena;
+use mainstay_base::sam::NexusId;
+use mainstay_base::snapshot::Section;
+use mainstay_base::unit::Request;
+use mainstay_base::unit::saved::RequestV1;
+use mainstay_proto::iscsi::CloseReason;
+
+pub(super) const KIND: &str = "connection";
+pub(super) const READS: (&str, u32, u32) = (KIND, 1, 1);
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ConnectionV1 {
+    /// The name of its nexus.
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(uint64, tag = "2")]
+    since_ms: u64,
+    /// Payload memory set aside for it alone, in bytes.
+    #[prost(uint64, tag = "3")]
+    own: u64,
+    #[prost(bool, tag = "4")]
+    gone: bool,
+    #[prost(bool, tag = "5")]
+    told: bool,
+    #[prost(uint32, tag = "6")]
+    parting: u32,
+    /// Requests kept back from the stores.
+    #[prost(message, repeated, tag = "7")]
+    held: Vec<RequestV1>,
+    /// In the lobby of those who log in.
+    #[prost(bool, tag = "8")]
+    logs_in: bool,
+    /// In the lobby of discovery sessions.
+    #[prost(bool, tag = "9")]
+    discovers: bool,
+    /// It has a session's name for itself: TSIH and CID of that.
+    #[prost(message, optional, tag = "10")]
+    session: Option<SessionV1>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct SessionV1 {
+    #[prost(uint32, tag = "1")]
+    tsih: u32,
+    #[prost(uint32, tag = "2")]
+    cid: u32,
+}
+
+const PARTINGS: [Parting; 7] = [
+    Parting::Ended,
+    Parting::LoggedOut,
+    Parting::Closed(CloseReason::Kicked),
+    Parting::Closed(CloseReason::Shutdown),
+    Parting::Closed(CloseReason::Reinstated),
+    Parting::Closed(CloseReason::TargetReset),
+    Parting::Closed(CloseReason::Crowded),
+];
+
+/// Its machine, and the rest.
+pub(super) fn save(world: &World, connection: &Connection, forms: &Forms) -> Result<(Section, Section), Inexpressible> {
+    let id = connection.nexus.id();
+    let session = world.sessions.entry(id).map(|(tsih, cid)| SessionV1 { tsih: tsih.into(), cid: cid.into() });
+    let saved = ConnectionV1 {
+        id: id.0,
+        since_ms: connection.since_ms,
+        own: connection.arena.own() as u64,
+        gone: connection.gone,
+        told: connection.told,
+        parting: PARTINGS.iter().position(|known| *known == connection.parting).unwrap_or_default() as u32,
+        held: connection.held.iter().map(Request::save).collect(),
+        logs_in: world.logins.has(id),
+        discovers: world.discoveries.has(id),
+        session,
+    };
+    match forms.version(KIND) {
+        version @ 1 => Ok((nexus::save(&connection.nexus, forms)?, put(KIND, version, &saved))),
+        version => Err(Inexpressible::new(KIND, version, "a connection")),
+    }
+}
+
+/// All of them, with their machines.
+pub(super) fn restore(sections: &Sections<'_>, world: &mut World, from: &mut dyn Handed) -> Result<(), Unreadable> {
+    let (nexuses, connections) = (sections.all(nexus::KIND), sections.all(KIND));
+    if nexuses.len() != connections.len() {
+        return Err(Unreadable::section(KIND, "there are more of them than machines, or fewer"));
+    }
+    let mut last = None;
+    for (machine, section) in nexuses.iter().zip(connections) {
+        let saved: ConnectionV1 = get(KIND, section)?;
+        let id = NexusId(saved.id);
+        if last.replace(id) >= Some(id) || saved.id >= world.nexus_next {
+            return Err(Unreadable::section(KIND, format!("{} is not in its turn", saved.id)));
+        }
+        restore_one(machine, saved, world, from)?;
+    }
+    Ok(())
+}
+
+fn restore_one(
+    machine: &Section,
+    saved: ConnectionV1,
+    world: &mut World,
+    from: &mut dyn Handed,
+) -> Result<(), Unreadable> {
+    let wrong = |why: &str| Unreadable::section(KIND, format!("{}: {why}", saved.id));
+    let id = NexusId(saved.id);
+    let own = usize::try_from(saved.own).unwrap_or(usize::MAX);
+    let arena = world.arena.account_again(own).map_err(|error| wrong(&error.to_string()))?;
+    let nexus = nexus::restore(machine, &arena, world)?;
+    if nexus.id() != id {
+        return Err(wrong("another machine stands in its place"));
+    }
+    let held = saved.held.into_iter().map(|request| held(request, &arena, world)).collect::<Result<_, _>>()?;
+    let parting = need(KIND, PARTINGS.get(saved.parting as usize).copied(), "why it ends")?;
+    let (info, managing) = (nexus.info(), nexus.is_managing());
+    let from_where = info.peer.ip();
+    for (is_in, lobby) in [(saved.logs_in, &mut world.logins), (saved.discovers, &mut world.discoveries)] {
+        if is_in && lobby.enter(id, from_where).is_some() {
+            return Err(Unreadable::section(KIND, "there are more in a lobby than it has room for"));
+        }
+    }
+    if let Some(session) = saved.session {
+        let number = |number: u32| u16::try_from(number).ok();
+        let (tsih, cid) = (need(KIND, number(session.tsih), "TSIH")?, need(KIND, number(session.cid), "CID")?);
+        let target = need(KIND, info.target, "the target of a session")?;
+        let known = world.sessions.enter(id, (info.initiator.clone(), info.isid, target), tsih, cid);
+        need(KIND, known, "a session's name of its own")?;
+    }
+    let socket = parked(&Role::Connection(id.0), from)?;
+    let mut connection = Connection::new(nexus, arena, saved.since_ms, socket);
+    (connection.gone, connection.told, connection.parting, connection.held) = (saved.gone, saved.told, parting, held);
+    if managing {
+        world.managing.insert(id);
+    }
+    world.connections.insert(id, connection);
+    Ok(())
+}
+
+fn held(saved: RequestV1, arena: &Arena, world: &World) -> Result<Request, Unreadable> {
+    let request = Request::restore(saved, arena).map_err(|error| Unreadable::section(KIND, error))?;
+    let known = (request.volume.0 as usize) < world.volumes.len();
+    need(KIND, known.then_some(request), "the volume of a request")
+}
+
+pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
+    let saved: ConnectionV1 = get(KIND, section)?;
+    let mut text =
+        format!("{}: since {} ms since 1970, {} bytes of memory its own", saved.id, saved.since_ms, saved.own);
+    let facts = [
+        (saved.gone, "gone"),
+        (saved.logs_in, "in the lobby of logins"),
+        (saved.discovers, "in the lobby of discovery"),
+        (saved.session.is_some(), "has a session"),
+    ];
+    facts.iter().filter(|(is, _)| *is).for_each(|(_, what)| text.extend(["; ", what]));
+    if !saved.held.is_empty() {
+        text.push_str(&format!("; {} requests held back", saved.held.len()));
+    }
+    Ok(text)
+}

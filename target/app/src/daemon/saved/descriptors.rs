@@ -1,0 +1,130 @@
+//! Which descriptor is what. Only in a snapshot that is handed over, and no part of what its digest is of: whoever takes
+//! the same descriptors under other numbers is no other world.
+
+use super::handed::{Handed, Role};
+use super::sections::{Sections, get, put};
+use super::{Forms, Inexpressible, Unreadable, live};
+use crate::daemon::world::World;
+use mainstay_base::snapshot::{Section, Snapshot};
+use mainstay_edge::swap::{Fingerprint, Handover};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+pub(super) const KIND: &str = "descriptors";
+pub(super) const READS: (&str, u32, u32) = (KIND, 0, 1);
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct DescriptorsV1 {
+    #[prost(message, repeated, tag = "1")]
+    descriptors: Vec<DescriptorV1>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct DescriptorV1 {
+    /// What for: see [`Role::name`].
+    #[prost(string, tag = "1")]
+    role: String,
+    #[prost(uint64, tag = "2")]
+    index: u64,
+    #[prost(int32, tag = "3")]
+    number: i32,
+    #[prost(message, optional, tag = "4")]
+    fingerprint: Option<Fingerprint>,
+}
+
+pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inexpressible> {
+    let version = forms.version(KIND);
+    let unknown = |error: io::Error| Inexpressible::new(KIND, version, format!("what a descriptor is: {error}"));
+    let mut saved = DescriptorsV1::default();
+    for (role, fd) in world.carried() {
+        let (name, index) = role.name();
+        saved.descriptors.push(DescriptorV1 {
+            role: name.to_owned(),
+            index,
+            number: fd.as_raw_fd(),
+            fingerprint: Some(Fingerprint::of(fd).map_err(unknown)?),
+        });
+    }
+    match version {
+        0 => Ok(None),
+        1 => Ok(Some(put(KIND, version, &saved))),
+        version => Err(Inexpressible::new(KIND, version, "descriptors")),
+    }
+}
+
+impl World {
+    /// Every descriptor a successor has to get, and what for.
+    pub fn carried(&self) -> Vec<(Role, BorrowedFd<'_>)> {
+        let mut all = Vec::with_capacity(self.connections.len() + self.controls.len() + 16);
+        let [dir, lock] = self.state.descriptors();
+        all.extend([(Role::StateDir, dir), (Role::StateLock, lock)]);
+        all.push((Role::Region { bytes: 0 }, self.region.descriptor()));
+        for (index, volume) in self.volumes.iter().enumerate() {
+            all.push((Role::Volume(index as u64), volume.descriptor()));
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            all.extend(listener.descriptor().map(|fd| (Role::Listener(index as u64), fd)));
+        }
+        all.extend(self.control_listener.descriptor().map(|fd| (Role::ControlListener, fd)));
+        for (id, control) in &self.controls {
+            all.extend(control.socket.descriptor().map(|fd| (Role::Control(id.0), fd)));
+        }
+        for (id, connection) in &self.connections {
+            all.extend(connection.socket.descriptor().map(|fd| (Role::Connection(id.0), fd)));
+        }
+        all
+    }
+}
+
+/// What a predecessor left, by what it is for, each verified when it is taken.
+pub(in crate::daemon) struct Inherited<'a> {
+    handover: &'a mut Handover,
+    descriptors: BTreeMap<(String, u64), (i32, Fingerprint)>,
+}
+
+impl Inherited<'_> {
+    /// The descriptors of `snapshot`, which came with `handover`.
+    pub fn new<'a>(snapshot: &Snapshot, handover: &'a mut Handover) -> Result<Inherited<'a>, Unreadable> {
+        let sections = Sections::sort(&snapshot.sections)?;
+        if sections.maybe(live::KIND)?.is_some() {
+            return Err(Unreadable::section(live::KIND, "a snapshot of a world that went on is for rehearsals only"));
+        }
+        let saved: DescriptorsV1 = get(KIND, sections.one(KIND)?)?;
+        let mut descriptors = BTreeMap::new();
+        for entry in saved.descriptors {
+            let what = (entry.number, entry.fingerprint.unwrap_or_default());
+            if descriptors.insert((entry.role, entry.index), what).is_some() {
+                return Err(Unreadable::section(KIND, "two descriptors are for the same"));
+            }
+        }
+        Ok(Inherited { handover, descriptors })
+    }
+}
+
+impl Handed for Inherited<'_> {
+    fn take(&mut self, role: &Role) -> io::Result<OwnedFd> {
+        let (name, index) = role.name();
+        let none = || io::Error::new(io::ErrorKind::NotFound, "the snapshot names none");
+        let (number, fingerprint) = self.descriptors.remove(&(name.to_owned(), index)).ok_or_else(none)?;
+        let fd = self.handover.take(number)?;
+        if fingerprint.is_of(fd.as_fd())? {
+            Ok(fd)
+        } else {
+            Err(io::Error::other(format!("number {number} is not what it was")))
+        }
+    }
+}
+
+pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
+    let saved: DescriptorsV1 = get(KIND, section)?;
+    let one = |entry: &DescriptorV1| {
+        let print = entry.fingerprint.clone().unwrap_or_default();
+        let what = match print.local.as_str() {
+            "" => format!("device {:#x} inode {}", print.device, print.inode),
+            local => format!("{local} {} cookie {}", print.peer, print.cookie),
+        };
+        format!("{}: {} {}, {what}\n", entry.number, entry.role, entry.index)
+    };
+    Ok(saved.descriptors.iter().map(one).collect())
+}

@@ -1,0 +1,103 @@
+//! Descriptors by what they are for.
+
+use super::Unreadable;
+use crate::control::console::Console;
+use crate::control::words::{Event, Served};
+use crate::daemon::world::Socket;
+use mainstay_edge::memory::SharedRegion;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// What a descriptor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The state directory.
+    StateDir,
+    /// Its lock.
+    StateLock,
+    /// The store of a volume, by index.
+    Volume(u64),
+    /// Payload memory, so many bytes of it.
+    Region {
+        /// Length.
+        bytes: u64,
+    },
+    /// A portal, by index.
+    Listener(u64),
+    /// The control socket.
+    ControlListener,
+    /// An initiator's connection, by the name of its nexus.
+    Connection(u64),
+    /// A connection of the control socket, by its name.
+    Control(u64),
+}
+
+impl Role {
+    /// Its name in a snapshot, and which one of them.
+    pub fn name(&self) -> (&'static str, u64) {
+        match *self {
+            Role::StateDir => ("state-dir", 0),
+            Role::StateLock => ("state-lock", 0),
+            Role::Volume(index) => ("volume", index),
+            Role::Region { .. } => ("region", 0),
+            Role::Listener(index) => ("listener", index),
+            Role::ControlListener => ("control-listener", 0),
+            Role::Connection(id) => ("connection", id),
+            Role::Control(id) => ("control", id),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, index) = self.name();
+        match self {
+            Role::Volume(_) | Role::Listener(_) | Role::Connection(_) | Role::Control(_) => write!(f, "{name} {index}"),
+            _ => f.write_str(name),
+        }
+    }
+}
+
+/// Where descriptors come from.
+pub trait Handed {
+    /// The one for `role`; each is taken once.
+    fn take(&mut self, role: &Role) -> io::Result<OwnedFd>;
+}
+
+/// For a rehearsal: descriptors of nothing.
+#[derive(Debug, Default)]
+pub struct Nothing;
+
+impl Handed for Nothing {
+    fn take(&mut self, role: &Role) -> io::Result<OwnedFd> {
+        match *role {
+            Role::Region { bytes } => {
+                let bytes = usize::try_from(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+                SharedRegion::new("rehearsal", bytes)?.descriptor().try_clone_to_owned()
+            }
+            _ => Ok(File::options().read(true).write(true).open("/dev/null")?.into()),
+        }
+    }
+}
+
+pub(super) fn take(role: &Role, from: &mut dyn Handed) -> Result<OwnedFd, Unreadable> {
+    from.take(role).map_err(|source| Unreadable::Descriptor { role: *role, source })
+}
+
+pub(super) fn parked<S>(role: &Role, from: &mut dyn Handed) -> Result<Socket<S>, Unreadable> {
+    Ok(Socket::Parked(take(role, from)?))
+}
+
+pub(super) fn listeners<S>(count: usize, from: &mut dyn Handed) -> Result<Vec<Socket<S>>, Unreadable> {
+    (0..count as u64).map(|index| parked(&Role::Listener(index), from)).collect()
+}
+
+/// Until somebody who speaks takes its place.
+pub(super) struct Silent;
+
+impl Console for Silent {
+    fn ready(&mut self, _: &Served) {}
+    fn event(&mut self, _: &Event) {}
+}
