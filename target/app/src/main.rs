@@ -24,10 +24,10 @@ fn serve(verb: ctl::serve::Serve) -> Result<(), ctl::Failure> {
 
 /// `mainstay rehearse`.
 fn rehearse() -> Result<(), ctl::Failure> {
-    Err(ctl::Failure::problem("not yet: this version rehearses nothing"))
+    daemon::rehearse().map_err(ctl::Failure::problem)
 }
 
 /// `mainstay snapshot show`.
-fn show(_snapshot: &[u8]) -> Result<String, String> {
-    Err("not yet: this version reads no snapshots".to_owned())
+fn show(snapshot: &[u8]) -> Result<String, String> {
+    daemon::show(snapshot)
 }

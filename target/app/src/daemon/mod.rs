@@ -11,7 +11,7 @@ mod live;
 mod lobby;
 mod reactor;
 mod report;
-pub mod saved;
+mod saved;
 mod sessions;
 mod signals;
 mod site;
@@ -19,6 +19,8 @@ mod supervisor;
 mod swap;
 mod vigil;
 mod world;
+
+pub use saved::{rehearse, show};
 
 use crate::config::{Config, Voice};
 use crate::control::console::Console;

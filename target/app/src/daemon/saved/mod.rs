@@ -35,12 +35,15 @@ mod state;
 mod tests;
 mod volume;
 
+#[allow(unused_imports)] // Until the swap adopts.
 pub(super) use descriptors::Inherited;
 pub use error::{Inexpressible, Unreadable};
 pub use forms::Forms;
 pub(super) use handed::{Handed, Role};
 pub(super) use live::LiveSave;
-pub use rehearsal::{Rehearsal, rehearse};
+#[allow(unused_imports)] // Until the swap reads it.
+pub use rehearsal::Rehearsal;
+pub use rehearsal::rehearse;
 pub use show::show;
 
 use super::world::{Ground, Hold, World};

@@ -2,6 +2,7 @@
 
 use super::handed::Nothing;
 use super::{Forms, digest};
+use crate::daemon::fault;
 use crate::daemon::world::World;
 use mainstay_base::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub struct Rehearsal {
 /// # Errors
 /// Why this program cannot take over, for people.
 pub fn rehearse() -> Result<(), String> {
+    fault::at("rehearsal")?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| format!("the snapshot cannot be read: {error}"))?;
     let line = serde_json::to_string(&of(&bytes)?).map_err(|error| error.to_string())?;

@@ -5,8 +5,16 @@ use super::sections::Sections;
 use mainstay_base::snapshot::Snapshot;
 use std::fmt::Write as _;
 
-/// Everything `snapshot` holds, a line or more for each section; no secret is in it.
-pub fn show(snapshot: &Snapshot) -> String {
+/// `mainstay snapshot show`: what the bytes of a snapshot hold.
+///
+/// # Errors
+/// They are none, for people.
+pub fn show(bytes: &[u8]) -> Result<String, String> {
+    Snapshot::decode(bytes).map(|snapshot| text(&snapshot)).map_err(|error| error.to_string())
+}
+
+/// A line or more for each section; no secret is in it.
+pub(super) fn text(snapshot: &Snapshot) -> String {
     let mut text = format!("snapshot of mainstay {}, {} sections\n", snapshot.product, snapshot.sections.len());
     if let Err(error) = Sections::sort(&snapshot.sections) {
         let _ = writeln!(text, "this program could not take it: {error}");

@@ -239,7 +239,7 @@ impl World {
         self.begin_connection(Socket::Live(Rc::new(stream)), setup)
     }
 
-    pub(super) fn begin_connection(&mut self, socket: Socket<TcpStream>, setup: iscsi::Setup) -> NexusId {
+    pub fn begin_connection(&mut self, socket: Socket<TcpStream>, setup: iscsi::Setup) -> NexusId {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
         let peer = setup.peer;
@@ -357,6 +357,12 @@ impl World {
             self.close_unsettled(id, CloseReason::Shutdown);
         }
         self.settle();
+    }
+
+    /// Call a nexus from outside; to be settled.
+    #[cfg(test)]
+    pub fn call(&mut self, id: NexusId, call: impl FnOnce(&mut Nexus, &mut nexus::Cx<'_>)) {
+        self.with(id, call);
     }
 
     /// Call a nexus, and note what it wants done.
