@@ -15,8 +15,9 @@ use zeroize::Zeroizing;
 
 /// Look at the state that a swap hands over
 ///
-/// A snapshot is what the running daemon gives to its next version: sessions, commands under way, configuration, identities,
-/// but no data of volumes. It helps to find out why a swap was refused.
+/// A snapshot is what the running daemon gives to its next version: sessions, commands under way, configuration, identities.
+/// The data of volumes is not in it, but what initiators have just sent may be. It helps to find out why a swap was
+/// refused.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay snapshot take state.snapshot\n  mainstay snapshot show state.snapshot | less"

@@ -176,8 +176,8 @@ fn the_command_line_says_what_is_asked() {
     }
 }
 
-/// A daemon that is asked for a swap, says that it is paused, becomes another, which answers or does not.
-fn daemon(path: &Path, answers: bool) -> std::thread::JoinHandle<()> {
+/// A daemon that is asked for a swap and becomes another, which answers or does not.
+fn daemon(path: &Path, answer: Option<SwapReport>) -> std::thread::JoinHandle<()> {
     let listener = bind(path).unwrap();
     listener.set_nonblocking(false).unwrap();
     std::thread::spawn(move || {
@@ -193,9 +193,9 @@ fn daemon(path: &Path, answers: bool) -> std::thread::JoinHandle<()> {
         };
         assert!(matches!(request.call, Call::Swap(_)));
         let mut successor = Machine::restore(machine.save()).unwrap();
-        if answers {
+        if let Some(report) = answer {
             std::thread::sleep(Duration::from_millis(100));
-            successor.respond(request.ticket, Ok(done()));
+            successor.respond(request.ticket, Ok(report));
             stream.write_all(successor.output()).unwrap();
         }
     })
@@ -206,7 +206,7 @@ fn the_successor_answers_over_the_same_connection() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("control.sock");
     let call = Call::Swap(words::Swap::default());
-    let thread = daemon(&path, true);
+    let thread = daemon(&path, Some(done()));
     let mut client = Client::connect(&path).unwrap();
     let report = client.call_within(&call, Duration::from_secs(9)).unwrap();
     assert_eq!(serde_json::from_value::<SwapReport>(report).unwrap(), done());
@@ -214,7 +214,7 @@ fn the_successor_answers_over_the_same_connection() {
 
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("control.sock");
-    let thread = daemon(&path, false);
+    let thread = daemon(&path, None);
     let mut client = Client::connect(&path).unwrap();
     let failed = client.call_within(&call, Duration::from_secs(9)).unwrap_err();
     thread.join().unwrap();
@@ -237,4 +237,30 @@ fn an_answer_that_takes_too_long_is_not_waited_for() {
     let refused = ClientError::Refused(crate::control::error::Error::busy("a swap", "another one is under way"));
     let Failure::Problem(said) = explain(refused) else { panic!() };
     assert_eq!(said, "a swap has to wait: another one is under way");
+}
+
+#[test]
+fn the_verb_ends_as_the_swap_did() {
+    use SwapOutcome::{Done, NothingToDo, Refused, Rehearsed, RolledBack};
+    for (outcome, json, expected) in [
+        (Done, false, None),
+        (Rehearsed, true, None),
+        (NothingToDo, false, Some(3)),
+        (Refused, false, Some(4)),
+        (Refused, true, Some(4)),
+        (RolledBack, true, Some(5)),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("control.sock");
+        let thread = daemon(&path, Some(SwapReport { outcome, ..done() }));
+        let mut line = vec!["mainstay", "swap", "--control", path.to_str().unwrap()];
+        line.extend(json.then_some("--json"));
+        let Verb::Swap(swap) = Cli::try_parse_from(line).unwrap().verb else { panic!() };
+        match (swap.run(), expected) {
+            (Ok(()), None) => {}
+            (Err(Failure::Status(status)), Some(expected)) => assert_eq!(status, expected),
+            (ended, _) => panic!("{outcome:?}: {ended:?}"),
+        }
+        thread.join().unwrap();
+    }
 }
