@@ -267,6 +267,27 @@ fn a_recall_lets_a_shutdown_go_on() {
     assert_eq!(bench.answers(1)[0].1.ticket, Ticket(0));
 }
 
+#[test]
+fn a_store_whose_requests_were_taken_back_is_in_line_once() {
+    let bench = bench(4);
+    let (full, open_full, starts_full) = gated();
+    let (short, open_short, starts_short) = gated();
+    bench.pool.submit_all((0..3).map(|n| job(&full, n)));
+    wait(&starts_full, 3);
+    // The fourth thread; the rest waits in line, below the bound of its store.
+    bench.pool.submit_all((0..6).map(|n| job(&short, n)));
+    wait(&starts_short, 1);
+    let recalled = bench.pool.recall();
+    assert_eq!(tickets(&recalled), [1, 2, 3, 4, 5]);
+    bench.pool.submit_all(recalled.iter().map(|(_, request)| job(&short, request.ticket.0)));
+    (0..3).for_each(|_| open_full.send(()).unwrap());
+    bench.answers(3);
+    wait(&starts_short, 2);
+    assert!(starts_short.recv_timeout(Duration::from_millis(50)).is_err(), "three quarters of the threads");
+    (0..6).for_each(|_| open_short.send(()).unwrap());
+    bench.answers(6);
+}
+
 /// Hangs, answers slowly or at once, by the ticket in `Extent::at`; keeps the order in which requests began.
 struct Wild {
     seed: u64,
