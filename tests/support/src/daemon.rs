@@ -84,6 +84,7 @@ pub struct Builder {
     state: Option<PathBuf>,
     wrapper: Vec<String>,
     stdin: Option<OwnedFd>,
+    program: Option<PathBuf>,
     environment: Vec<(String, String)>,
 }
 
@@ -130,6 +131,12 @@ impl Builder {
         self
     }
 
+    /// Another program than [`program`], also for what is asked of it later.
+    pub fn program(mut self, path: &Path) -> Builder {
+        self.program = Some(path.to_owned());
+        self
+    }
+
     /// One more variable of its environment.
     pub fn env(mut self, name: &str, value: &str) -> Builder {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -141,7 +148,8 @@ impl Builder {
         let folder = self.folder.unwrap_or_else(|| Arc::new(TempDir::new().expect("a temporary folder")));
         let control = folder.path().join("control.sock");
         let mut words = self.wrapper;
-        words.push(program().to_str().expect("the build folder's path is UTF-8").to_owned());
+        let program = self.program.unwrap_or_else(program);
+        words.push(program.to_str().expect("the build folder's path is UTF-8").to_owned());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).arg("serve").arg("--json");
         command.arg("--state-dir").arg(self.state.unwrap_or_else(|| folder.path().join("state")));
@@ -174,7 +182,7 @@ impl Builder {
         };
         gather(&said, child.stdout.take().map(|p| Box::new(p) as _));
         gather(&log, child.stderr.take().map(|p| Box::new(p) as _));
-        let mut daemon = Daemon { child, folder, control, said, log, ready: Value::Null, status: None };
+        let mut daemon = Daemon { child, program, folder, control, said, log, ready: Value::Null, status: None };
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(first) = daemon.said().first() {
@@ -205,6 +213,7 @@ type Lines = Arc<Mutex<Vec<String>>>;
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
+    program: PathBuf,
     folder: Arc<TempDir>,
     control: PathBuf,
     said: Lines,
@@ -289,7 +298,7 @@ impl Daemon {
 
     /// `mainstay VERB …` against this daemon.
     pub fn ctl(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command.args(words).arg("--control").arg(&self.control).stdin(Stdio::null());
         command.output().expect("mainstay can be run")
     }

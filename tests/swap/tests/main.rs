@@ -1,0 +1,3 @@
+//! Swaps of real daemons, and swaps that must come to nothing.
+
+mod scenes;
