@@ -145,13 +145,7 @@ impl Ready {
         sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
         departure.image.untouched()?;
         self.page.stamp(Moment::Left, super::now());
-        let why = match self.program.exec(None) {
-            Errno::NOENT => "the interpreter (dynamic loader) it names does not exist here".into(),
-            Errno::NOEXEC => "this kernel cannot run a program of this form".into(),
-            Errno::TXTBSY => "somebody still has it open for writing".into(),
-            Errno::ACCESS => "the system does not allow it (no permission, or a file system mounted noexec)".into(),
-            errno => errno.to_string(),
-        };
+        let why = Refusal::of_exec(self.program.exec(None));
         Err(DepartureFailed::Exec { path: departure.image.path().into(), why })
     }
 }

@@ -37,6 +37,19 @@ pub enum Refusal {
     NotHere,
 }
 
+impl Refusal {
+    /// Why the system did not execute a file, for people.
+    pub(super) fn of_exec(errno: Errno) -> String {
+        match errno {
+            Errno::NOENT => "the interpreter (dynamic loader) it names does not exist here".into(),
+            Errno::NOEXEC => "this kernel cannot run a program of this form".into(),
+            Errno::TXTBSY => "somebody still has it open for writing".into(),
+            Errno::ACCESS => "the system does not allow it (no permission, or a file system mounted noexec)".into(),
+            errno => errno.to_string(),
+        }
+    }
+}
+
 fn or_us(us: u32) -> String {
     if us == 0 { String::new() } else { format!(" or to us (user {us})") }
 }

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod play;
 #[cfg(target_os = "linux")]
+mod rehearsal;
+#[cfg(target_os = "linux")]
 mod stage;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -11,7 +13,12 @@ mod sys;
 fn main() {
     // The first act.
     let handover = mainstay_edge::swap::inherited();
-    if handover.is_none() && std::env::var_os(play::PLAY).is_none() {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, first, what] = &words[..]
+        && first == "rehearse"
+    {
+        rehearsal::act(what);
+    } else if handover.is_none() && std::env::var_os(play::PLAY).is_none() {
         stage::run();
     } else {
         play::act(handover);

@@ -230,9 +230,9 @@ fn refused(luggage: &Luggage, folder: &Path, old: &Image) {
     let writer = std::fs::OpenOptions::new().append(true).open(&written).unwrap();
     tries(&Image::stage(&written).unwrap(), "open for writing");
     drop(writer);
-    let last = image.as_fd().as_raw_fd() as u64;
-    limited(&image, "count the threads: Too many open files", Some((Resource::Nofile, last + 1)));
-    limited(&image, "write the snapshot: Too many open files", Some((Resource::Nofile, last + 2)));
+    let free = rustix::io::fcntl_dupfd_cloexec(&image, 3).unwrap().as_raw_fd() as u64;
+    limited(&image, "count the threads: Too many open files", Some((Resource::Nofile, free)));
+    limited(&image, "write the snapshot: Too many open files", Some((Resource::Nofile, free + 1)));
     limited(&image, "write the snapshot: File too large", Some((Resource::Fsize, 100)));
     let thread = std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1)));
     std::thread::sleep(Duration::from_millis(20));

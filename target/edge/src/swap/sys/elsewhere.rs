@@ -127,3 +127,5 @@ pub fn set_mask(_: u64) {}
 pub fn block_handled() -> u64 {
     0
 }
+
+pub fn limit(_: u32, _: u64, _: u64) {}

@@ -97,3 +97,15 @@ pub fn wait(word: &AtomicU32, while_it_is: u32, time: Duration) {
 pub fn wake(word: &AtomicU32) {
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.cast_unsigned());
 }
+
+/// Bounds for another process: bytes of address space, seconds on a processor, and nothing is left when it crashes.
+pub fn limit(process: u32, memory: u64, seconds: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let pid = Pid::from_raw(process.cast_signed());
+    for (which, limit) in [(Resource::As, memory), (Resource::Cpu, seconds), (Resource::Core, 0)] {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        if pid.is_some() {
+            let _ = prlimit(pid, which, limit);
+        }
+    }
+}
