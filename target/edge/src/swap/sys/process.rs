@@ -102,10 +102,10 @@ pub fn wake(word: &AtomicU32) {
 pub fn limit(process: u32, memory: u64, seconds: u64) {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
     let pid = Pid::from_raw(process.cast_signed());
-    for (which, limit) in [(Resource::As, memory), (Resource::Cpu, seconds), (Resource::Core, 0)] {
-        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
-        if pid.is_some() {
-            let _ = prlimit(pid, which, limit);
-        }
+    // The signal of the softer bound says what was wrong.
+    for (which, soft, hard) in
+        [(Resource::As, memory, memory), (Resource::Cpu, seconds, seconds + 1), (Resource::Core, 0, 0)]
+    {
+        let _ = pid.map(|pid| prlimit(Some(pid), which, Rlimit { current: Some(soft), maximum: Some(hard) }));
     }
 }
