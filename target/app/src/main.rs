@@ -1,12 +1,24 @@
 //! Mainstay: block volumes over iSCSI from userspace, replaceable while it runs.
 
 use clap::Parser;
+use mainstay::config::{Log, Voice};
+use mainstay::control::console::Console;
 use mainstay::control::place::{self, Surroundings};
 use mainstay::{ctl, daemon};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: after a swap nobody looks at the command line, and the time is short.
+    if let Some(handover) = mainstay_edge::swap::inherited() {
+        return ctl::finish(daemon::resume(handover, speak).map_err(ctl::Failure::problem));
+    }
     ctl::run(ctl::Cli::parse(), ctl::Parts { serve, rehearse, show })
+}
+
+/// The log and the console, for a program that takes over.
+fn speak(voice: Voice, log: &Log) -> Result<Box<dyn Console>, String> {
+    ctl::log::start(voice, log)?;
+    Ok(ctl::serve::console(voice))
 }
 
 /// `mainstay serve`: from what was asked to what runs.

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long an answer may take: growing a volume waits for its store.
+/// How long an answer may take: calls_waiting a volume waits for its store.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The longest line we take from the daemon: a snapshot of some 50 000 sessions.
 const LINE_MAX: u64 = 256 << 20;

@@ -149,6 +149,11 @@ pub fn run(cli: Cli, parts: Parts) -> ExitCode {
         Verb::Man(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),
     };
+    finish(done)
+}
+
+/// Says what went wrong, if something did, and gives the exit status.
+pub fn finish(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

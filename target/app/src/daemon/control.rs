@@ -1,11 +1,16 @@
 //! The control socket: connections, and what is done for those who ask.
 
+use super::journal::unix_ms;
 use super::reactor::{Shared, spawn};
-use super::world::{Socket, World};
+use super::saved::Forms;
+use super::swap::live_snapshot;
+use super::world::{Hold, Socket, World};
 use crate::control::error::{Code, Error};
 use crate::control::machine::{Machine, Ticket};
 use crate::control::place::CONNECTIONS_MAX;
-use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Subscribed, SwapReport, What};
+use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Snapshotted, Subscribed, What};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::Geometry;
 use mainstay_proto::iscsi::CloseReason;
@@ -91,7 +96,10 @@ fn pump(world: &Shared, id: ControlId, stream: &UnixStream) -> io::Result<()> {
         }
     }
     loop {
-        while let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request() {
+        // In a pause nothing new begins; what was asked is heard afterwards.
+        while borrowed.hold == Hold::Nothing
+            && let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request()
+        {
             answer(world, &mut borrowed, id, request.ticket, request.call);
         }
         // What goes out makes room for answers to lines that still wait, and nothing else would wake us for those.
@@ -134,10 +142,8 @@ fn answer(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, cal
             let result = world.clear_poison(&clear.volume);
             return world.respond(id, ticket, result);
         }
-        Call::Swap(_) | Call::Snapshot => {
-            let not_yet = Error::new(Code::Unsupported, "not yet: this version cannot be swapped");
-            return world.respond::<SwapReport>(id, ticket, Err(not_yet));
-        }
+        Call::Swap(swap) => return super::swap::begin(shared, world, (id, ticket), swap),
+        Call::Snapshot => return take_snapshot(shared, world, id, ticket),
     };
     world.respond(id, ticket, result);
 }
@@ -149,17 +155,37 @@ fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticke
         Err(error) => return world.respond::<Resized>(id, ticket, Err(error)),
     };
     let volume = world.volumes[index].clone();
-    world.growing += 1;
+    world.calls_waiting += 1;
     let shared = shared.clone();
     let name = name.to_owned();
     spawn(&world.broken.clone(), async move {
         let grown = tokio::task::spawn_blocking(move || volume.grow(size).map_err(|error| error.to_string())).await;
         let mut world = shared.borrow_mut();
-        world.growing -= 1;
+        world.calls_waiting -= 1;
         let result = match grown {
             Ok(Ok(_)) => Ok(world.resized(index, name, geometry)),
             Ok(Err(why)) => Err(Error::store_refused(&name, &why)),
-            Err(_) => Err(Error::store_refused(&name, "growing it failed inside the daemon")),
+            Err(_) => Err(Error::store_refused(&name, "calls_waiting it failed inside the daemon")),
+        };
+        world.respond(id, ticket, result);
+    });
+}
+
+/// Piece by piece, as for a rehearsal; the answer follows.
+fn take_snapshot(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket) {
+    world.calls_waiting += 1;
+    let shared = shared.clone();
+    spawn(&world.broken.clone(), async move {
+        let snapshot = live_snapshot(&shared, &Forms::own()).await;
+        let mut world = shared.borrow_mut();
+        world.calls_waiting -= 1;
+        let result = match snapshot {
+            Ok(snapshot) => Ok(Snapshotted {
+                time_ms: unix_ms(),
+                program: world.program(),
+                base64: BASE64_STANDARD.encode(snapshot.encode()),
+            }),
+            Err(error) => Err(Error::new(Code::Internal, error.to_string())),
         };
         world.respond(id, ticket, result);
     });
@@ -174,7 +200,7 @@ impl World {
         id
     }
 
-    fn respond<T: serde::Serialize>(&mut self, id: ControlId, ticket: Ticket, result: Result<T, Error>) {
+    pub(super) fn respond<T: serde::Serialize>(&mut self, id: ControlId, ticket: Ticket, result: Result<T, Error>) {
         if let Some(control) = self.controls.get_mut(&id) {
             control.machine.respond(ticket, result);
             control.changed.notify_one();

@@ -1,12 +1,14 @@
 //! The life of a world: a runtime is put under it, its sockets are registered, and tasks wait for them until it is told
-//! to stop.
+//! to stop. A cold start and the program after a swap both come by here.
 
 use super::reactor::{self, Shared};
 use super::signals::Signals;
 use super::supervisor::Supervisor;
+use super::swap::{Surroundings, VERSION};
 use super::world::World;
 use super::{Error, control};
 use crate::control::words::What;
+use mainstay_edge::swap;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,10 +18,14 @@ use tokio::task::JoinHandle;
 
 /// How long sessions get to finish when the daemon is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a thread of the runtime waits for more to do: none may be left when another program takes over.
+const LINGER: Duration = Duration::from_millis(1);
+/// Turns of the runtime after which those who had something to send when reading began again have been heard.
+const TURNS: usize = 3;
 
 /// A runtime for a parked world, whose sockets are then registered with it.
 pub(super) fn awake(world: &mut World) -> std::io::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()?;
     {
         let _inside = runtime.enter();
         world.unpark()?;
@@ -27,13 +33,14 @@ pub(super) fn awake(world: &mut World) -> std::io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// Until the daemon is told to stop.
+/// Until the daemon is told to stop. A swap that succeeds does not come back.
 pub(super) fn live(world: World, runtime: Runtime) -> Result<(), Error> {
     // Before anything else: a signal that comes early stops us like a late one.
     let mut signals = {
         let _inside = runtime.enter();
         Signals::listen()?
     };
+    swap::unblock_signals();
     let supervisor = Rc::new(Supervisor::from_environment());
     let shared = Rc::new(RefCell::new(world));
     let serve = serve(&shared, &mut signals, &supervisor);
@@ -45,13 +52,17 @@ pub(super) fn live(world: World, runtime: Runtime) -> Result<(), Error> {
 
 async fn serve(shared: &Shared, signals: &mut Signals, supervisor: &Rc<Supervisor>) -> Result<(), Error> {
     let broken = shared.borrow().broken.clone();
-    let accepting = begin(shared, supervisor);
+    let accepting = begin(shared, signals, supervisor);
     let why = tokio::select! {
         why = signals.stop() => why,
         () = broken.notified() => return Err(Error::Broken),
     };
     supervisor.stopping(why);
-    shared.borrow_mut().tell(What::Stopping { why: why.to_owned() });
+    {
+        let mut world = shared.borrow_mut();
+        world.resume();
+        world.tell(What::Stopping { why: why.to_owned() });
+    }
     // Who comes now is refused by the system, and comes again.
     accepting.iter().for_each(JoinHandle::abort);
     tokio::select! {
@@ -61,7 +72,7 @@ async fn serve(shared: &Shared, signals: &mut Signals, supervisor: &Rc<Superviso
 }
 
 /// Tasks for everything that can be waited for. Gives those that accept initiators.
-fn begin(shared: &Shared, supervisor: &Rc<Supervisor>) -> Vec<JoinHandle<()>> {
+fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec<JoinHandle<()>> {
     let mut world = shared.borrow_mut();
     let broken = world.broken.clone();
     for &id in world.connections.keys() {
@@ -83,12 +94,35 @@ fn begin(shared: &Shared, supervisor: &Rc<Supervisor>) -> Vec<JoinHandle<()>> {
     // The first word comes at once, so it also ends the silence of a pause.
     let watched = supervisor.clone();
     reactor::spawn(&broken, async move { watched.keep_saying().await });
+    world.first_read = None;
+    world.surroundings = Some(Surroundings { stop: signals.stop_flag(), supervisor: supervisor.clone() });
     world.resume();
-    supervisor.status(concat!("Serving, version ", env!("CARGO_PKG_VERSION")));
+    if world.swap.is_some() {
+        let shared = shared.clone();
+        reactor::spawn(&broken, async move {
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
+            shared.borrow_mut().swap_over();
+        });
+    }
+    if world.build.is_empty() {
+        let shared = shared.clone();
+        reactor::spawn(&broken, async move {
+            let build = tokio::task::spawn_blocking(running_build).await.unwrap_or_default();
+            shared.borrow_mut().build = build;
+        });
+    }
+    supervisor.status(&format!("Serving, version {VERSION}"));
     if !std::mem::replace(&mut world.announced, true) {
         let served = world.served();
         world.console.ready(&served);
         supervisor.ready();
     }
     accepting
+}
+
+/// Reads the whole program, so not for the reactor's thread.
+fn running_build() -> String {
+    swap::Image::running().map(|image| image.build()).unwrap_or_default()
 }

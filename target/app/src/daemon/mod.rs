@@ -1,8 +1,5 @@
 //! The composition root: opens what is configured, introduces the rooms to each other, and runs until told to stop.
 
-// The swap comes in parts; this goes when the last one is in.
-#![allow(dead_code)]
-
 mod control;
 mod descriptors;
 mod fault;
@@ -21,6 +18,8 @@ mod vigil;
 mod world;
 
 pub use saved::{rehearse, show};
+pub use swap::VERSION;
+pub use swap::adopt::{Speak, resume};
 
 use crate::config::{Config, Voice};
 use crate::control::console::Console;

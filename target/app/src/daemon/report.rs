@@ -1,6 +1,7 @@
 //! What `status` answers.
 
 use super::journal::unix_ms;
+use super::swap::VERSION;
 use super::world::{Connection, World};
 use crate::control::words::{self, Auth, PROTOCOL, SessionState, Status};
 use mainstay_base::sam::NexusId;
@@ -17,15 +18,15 @@ impl World {
             sessions: self.connections.iter().map(|(&id, connection)| self.describe_session(id, connection)).collect(),
             volumes: (0..self.volumes.len()).map(|index| self.describe_volume(index)).collect(),
             refused_logins: self.refusals.0.iter().cloned().collect(),
-            swaps: Vec::new(),
+            swaps: self.history.iter().cloned().collect(),
         }
     }
 
     fn describe_daemon(&self) -> words::Daemon {
         let (budget, promised, used) = self.arena.usage();
         words::Daemon {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            build: String::new(),
+            version: VERSION.to_owned(),
+            build: self.build.clone(),
             protocol: PROTOCOL,
             pid: std::process::id(),
             started_ms: self.started_ms,

@@ -5,8 +5,10 @@
 //! when we are process 1, and what whoever started us had left behind.
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -49,19 +51,33 @@ pub(super) struct Signals {
     terminal: bool,
     /// It was said that there is no reload.
     told: bool,
+    /// Set by the handlers themselves.
+    stop: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// From now on signals are ours to handle. To be called inside a runtime.
     pub fn listen() -> io::Result<Signals> {
+        let terminal = io::stdin().is_terminal();
+        let stop = Arc::new(AtomicBool::new(false));
+        let hangup = (terminal && !ignores_hangup()).then_some(SIGHUP);
+        for number in [SIGINT, SIGTERM].into_iter().chain(hangup) {
+            signal_hook::flag::register(number, stop.clone())?;
+        }
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
             child: signal(SignalKind::child())?,
-            terminal: io::stdin().is_terminal(),
+            terminal,
             told: false,
+            stop,
         })
+    }
+
+    /// Set once a signal has told us to stop, also before the runtime hears of it.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
     }
 
     /// Until a signal tells us to stop; gives why. The others are seen to meanwhile.

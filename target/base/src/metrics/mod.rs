@@ -95,6 +95,12 @@ impl Traffic {
         self.errors += 1;
     }
 
+    /// A request was taken back before the store had begun it.
+    #[inline]
+    pub fn recall(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
     /// Adds what another core counted.
     pub fn merge(&mut self, other: &Traffic) {
         self.reads += other.reads;

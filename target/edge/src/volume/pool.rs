@@ -8,8 +8,8 @@
 //! until the next one.
 
 use mainstay_base::sam::NexusId;
-use mainstay_base::unit::{Completion, Done, Fault, Op, Request};
-use std::collections::{HashMap, VecDeque};
+use mainstay_base::unit::{Completion, Done, Fault, Op, Request, VolumeId};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -81,6 +81,9 @@ struct Work {
     /// Requests that no thread has taken.
     waiting: usize,
     closing: bool,
+    /// Requests that threads work on, by age: since when, of which volume.
+    running: BTreeMap<u64, (Instant, VolumeId)>,
+    begun: u64,
 }
 
 #[derive(Default)]
@@ -181,6 +184,11 @@ impl Pool {
         locked(&self.0.answers).in_flight
     }
 
+    /// The request that a store has worked on for longest: of which volume, for how long.
+    pub fn longest(&self) -> Option<(VolumeId, Duration)> {
+        locked(&self.0.work).running.values().next().map(|&(since, volume)| (volume, since.elapsed()))
+    }
+
     /// Threads that have not ended.
     pub fn threads(&self) -> usize {
         locked(&self.0.work).live
@@ -254,15 +262,19 @@ impl Shared {
         let mut work = locked(&self.work);
         loop {
             while let Some((key, job, fast)) = self.take(&mut work) {
+                let start = Instant::now();
+                let serial = work.begun;
+                work.begun += 1;
+                work.running.insert(serial, (start, job.request.volume));
                 // A store in the page cache is done sooner by one thread than others are woken for it.
                 if !fast || work.ready.iter().any(|other| *other != key) {
                     self.encourage(&mut work);
                 }
                 drop(work);
-                let start = Instant::now();
                 self.answer(job);
                 let fast = start.elapsed() <= FAST;
                 work = locked(&self.work);
+                work.running.remove(&serial);
                 self.put_back(&mut work, key, fast);
             }
             if work.closing {

@@ -10,7 +10,7 @@ use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::saved::LiveSave;
 use super::sessions::{Admission, Sessions};
-use super::swap::UnderWay;
+use super::swap::{Surroundings, UnderWay};
 use super::vigil::Vigil;
 use crate::config::{Config, Voice};
 use crate::control::console::Console;
@@ -25,6 +25,7 @@ use mainstay_edge::clock;
 use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal::{self, Pumped, Ready};
 use mainstay_edge::state::StateDir;
+use mainstay_edge::swap::Moments;
 use mainstay_edge::volume::{Job, Pool, Volume};
 use mainstay_proto::iscsi::login::Kind;
 use mainstay_proto::iscsi::{self, CloseReason, Site};
@@ -55,6 +56,7 @@ mod watch;
 
 pub(super) use connection::{Connection, Parting};
 pub(super) use socket::Socket;
+use store::Asked;
 pub(super) use store::Hold;
 
 pub(super) struct World {
@@ -89,17 +91,27 @@ pub(super) struct World {
     pub voice: Voice,
     /// It was told that we are ready.
     pub announced: bool,
+    /// Which build of the program this is; empty until it has been looked at.
+    pub build: String,
     /// The swap under way.
     pub swap: Option<UnderWay>,
+    /// When its steps were.
+    pub moments: Moments,
+    /// What a swap has to mind; there while the world lives.
+    pub surroundings: Option<Surroundings>,
+    /// Rung when everything is held and no request is at a store.
+    pub dry: Rc<Notify>,
+    /// When bytes were first taken in this life.
+    pub first_read: Option<Instant>,
     /// Swaps that were tried, oldest first.
     pub history: VecDeque<SwapReport>,
-    /// Volumes that are being enlarged.
-    pub growing: usize,
+    /// Calls of the control socket that wait for something else than this thread.
+    pub calls_waiting: usize,
     /// What is kept back from the stores.
     pub hold: Hold,
     pub control_next: u64,
-    /// Requests the pool has: of which volume, since when.
-    asked: HashMap<(NexusId, Ticket), (usize, Instant)>,
+    /// Requests the pool has.
+    asked: HashMap<(NexusId, Ticket), Asked>,
     pub nexus_next: u64,
     /// A live snapshot on its way.
     pub live: Option<Box<LiveSave>>,
@@ -205,9 +217,14 @@ impl World {
             started_ms: unix_ms(),
             voice: ground.voice,
             announced: false,
+            build: String::new(),
             swap: None,
+            moments: Moments::default(),
+            surroundings: None,
+            dry: Rc::default(),
+            first_read: None,
             history: VecDeque::new(),
-            growing: 0,
+            calls_waiting: 0,
             hold: Hold::default(),
             control_next: 0,
             asked: HashMap::new(),
@@ -299,6 +316,7 @@ impl World {
             self.settle();
             return false;
         }
+        self.first_read.get_or_insert_with(clock::now);
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut outcome = Ok(Pumped::Dry);
         self.with_pump(id, |socket, pump| {

@@ -1,23 +1,9 @@
-//! Between two runtimes: a world is parked, with its sockets as plain descriptors, and awakes again.
+//! A world that comes out of nothing or out of a snapshot is parked: its sockets are plain descriptors. Then it awakes.
 
 use super::{Hold, World};
 use std::io;
 
 impl World {
-    /// Take every socket from the runtime, whose tasks must have ended.
-    pub fn park(&mut self) -> io::Result<()> {
-        for connection in self.connections.values_mut() {
-            connection.socket.park(|stream| Ok(stream.into_std()?.into()))?;
-        }
-        for control in self.controls.values_mut() {
-            control.socket.park(|stream| Ok(stream.into_std()?.into()))?;
-        }
-        for listener in &mut self.listeners {
-            listener.park(|listener| Ok(listener.into_std()?.into()))?;
-        }
-        self.control_listener.park(|listener| Ok(listener.into_std()?.into()))
-    }
-
     /// Register every socket with the runtime that is entered.
     pub fn unpark(&mut self) -> io::Result<()> {
         for connection in self.connections.values_mut() {
@@ -35,11 +21,6 @@ impl World {
         }
         self.control_listener
             .unpark(|descriptor| tokio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(descriptor)))
-    }
-
-    /// Keep requests back from now on; see [`Hold`].
-    pub fn hold(&mut self, hold: Hold) {
-        self.hold = hold;
     }
 
     /// Go on: what was held goes to the stores, everything is looked at once.

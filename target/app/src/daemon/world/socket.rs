@@ -36,18 +36,6 @@ impl<S> Socket<S> {
         }
     }
 
-    /// From the runtime; nobody else may have it any more.
-    pub fn park(&mut self, convert: impl FnOnce(S) -> io::Result<OwnedFd>) -> io::Result<()> {
-        *self = match std::mem::replace(self, Socket::Lost) {
-            Socket::Live(stream) => {
-                let stream = Rc::into_inner(stream).ok_or_else(|| io::Error::other("a task still has a socket"))?;
-                Socket::Parked(convert(stream)?)
-            }
-            other => other,
-        };
-        Ok(())
-    }
-
     /// To the runtime.
     pub fn unpark(&mut self, convert: impl FnOnce(OwnedFd) -> io::Result<S>) -> io::Result<()> {
         *self = match std::mem::replace(self, Socket::Lost) {

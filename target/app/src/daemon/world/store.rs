@@ -7,6 +7,7 @@ use mainstay_base::time::Instant;
 use mainstay_base::unit::{Completion, Op, Request};
 use mainstay_edge::clock;
 use mainstay_edge::volume::Job;
+use std::time::Duration;
 
 /// Which requests are kept back from the stores, because the daemon is about to be replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +24,26 @@ impl Hold {
     fn keeps(self, op: &Op) -> bool {
         match self {
             Hold::Nothing => false,
-            Hold::Long => matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. }),
+            Hold::Long => is_long(op),
             Hold::All => true,
         }
     }
 }
+
+fn is_long(op: &Op) -> bool {
+    matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. })
+}
+
+/// A request that the pool has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    volume: usize,
+    since: Instant,
+    long: bool,
+}
+
+/// A request that a store has worked on for longer does not come back at once: no pause begins while there is one.
+const STUCK: Duration = Duration::from_millis(100);
 
 impl World {
     /// Requests that have been submitted and not answered.
@@ -35,17 +51,58 @@ impl World {
         self.asked.len()
     }
 
+    /// What has to come to its end before the world can be parked.
+    pub fn at_stores(&self) -> usize {
+        self.asked.len() + self.calls_waiting
+    }
+
+    /// Why a pause should not begin yet: something takes long.
+    pub fn slow(&self) -> Option<String> {
+        if self.calls_waiting > 0 {
+            return Some("another call of the control socket is being worked on".to_owned());
+        }
+        let now = clock::now();
+        if let Some(long) = self.asked.values().filter(|asked| asked.long).min_by_key(|asked| asked.since) {
+            let ms = now.since(long.since).as_millis();
+            return Some(format!(
+                "volume {:?} has worked for {ms} ms on a flush or the like",
+                self.volumes[long.volume].name()
+            ));
+        }
+        let (volume, stuck) = self.pool.longest().filter(|(_, time)| *time >= STUCK)?;
+        let name = self.volumes[volume.0 as usize].name();
+        Some(format!("volume {name:?} has worked for {} ms on one request", stuck.as_millis()))
+    }
+
+    /// The pause begins: nothing is read any more, and what no store has begun comes back and is held.
+    pub fn stop(&mut self) {
+        self.hold = Hold::All;
+        self.moments.stopped = clock::now().0;
+        self.first_read = None;
+        for (id, request) in self.pool.recall() {
+            if let Some(asked) = self.asked.remove(&(id, request.ticket)) {
+                self.traffic[asked.volume].recall();
+            }
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.held.push(request);
+            }
+        }
+    }
+
     /// Answers of the pool have come.
     pub fn take_completions(&mut self, scratch: &mut Vec<(NexusId, Completion)>) {
         self.pool.drain(scratch);
         for (id, completion) in scratch.drain(..) {
-            if let Some((index, asked)) = self.asked.remove(&(id, completion.ticket)) {
-                count(&mut self.traffic[index], &completion, asked);
-                self.store_fault(index, &completion);
+            if let Some(asked) = self.asked.remove(&(id, completion.ticket)) {
+                count(&mut self.traffic[asked.volume], &completion, asked.since);
+                self.store_fault(asked.volume, &completion);
             }
             self.with(id, |nexus, cx| nexus.complete(cx, completion));
         }
         self.settle();
+        if self.hold == Hold::All && self.asked.is_empty() {
+            self.dry.notify_one();
+        }
     }
 
     /// Keep nothing back any more: what was kept goes to the stores, in the order it came on each connection.
@@ -78,7 +135,8 @@ impl World {
                 self.with(id, |nexus, cx| nexus.complete(cx, completion));
             }
             None => {
-                self.asked.insert((id, request.ticket), (index, asked));
+                let long = is_long(&request.op);
+                self.asked.insert((id, request.ticket), Asked { volume: index, since: asked, long });
                 self.batch.push(Job { volume: volume.clone(), nexus: id, request });
             }
         }

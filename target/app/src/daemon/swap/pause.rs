@@ -1,0 +1,65 @@
+//! The pause, in the program that leaves: everything is dry; join, save, exec. The runtime stays as it is: it has no
+//! thread of its own, no state is in its tasks, and if the exec fails everything goes on at once.
+
+use super::super::fault;
+use super::super::world::World;
+use super::{Ended, Prepared};
+use crate::control::words::Carried;
+use mainstay_edge::clock;
+use mainstay_edge::swap::{self, Departure};
+use std::convert::Infallible;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long the next program gets to take over, before the old one comes back.
+const GUARD: Duration = Duration::from_secs(2);
+
+/// Leave this process to the next program. Comes back only when that was not possible; then nothing has changed.
+pub(super) fn leave(world: &mut World, prepared: &Prepared) -> Ended {
+    match try_leave(world, prepared) {
+        Ok(never) => match never {},
+        Err(ended) => ended,
+    }
+}
+
+fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended> {
+    let left = prepared.deadline.since(clock::now());
+    world.pool.shutdown(left).map_err(|busy| Ended::rolled_back("quiesce", busy))?;
+    world.moments.dry = clock::now().0;
+    fault::at("save").map_err(|why| Ended::rolled_back("save", why))?;
+    let carried = world.burden();
+    world.swap_report().carried = Some(carried);
+    let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?.encode();
+    world.moments.saved = clock::now().0;
+    fault::at("exec").map_err(|why| Ended::rolled_back("exec", why))?;
+    if world.surroundings.as_ref().is_some_and(|around| around.stop.load(Ordering::Acquire)) {
+        return Err(Ended::rolled_back("exec", "the daemon is told to stop"));
+    }
+    let descriptors: Vec<_> = world.carried().into_iter().map(|(_, descriptor)| descriptor).collect();
+    let failed = swap::depart(Departure {
+        image: &prepared.image,
+        old: &prepared.old,
+        snapshot: &snapshot,
+        carried: &descriptors,
+        guard: GUARD,
+        moments: world.moments,
+    });
+    Err(Ended::rolled_back("exec", failed))
+}
+
+impl World {
+    /// How much the next program is handed.
+    pub(super) fn burden(&self) -> Carried {
+        let (_, _, payload) = self.arena.usage();
+        let commands = self.connections.values().map(|connection| connection.nexus.tasks_live() as u64).sum();
+        Carried {
+            sessions: self.connections.values().filter(|connection| connection.told).count() as u64,
+            connections: self.connections.len() as u64,
+            commands,
+            control_connections: self.controls.len() as u64,
+            volumes: self.volumes.len() as u64,
+            snapshot_bytes: 0,
+            payload_bytes: payload as u64,
+        }
+    }
+}
