@@ -37,7 +37,7 @@ pub fn busy() -> Rig {
     rig.command(id, 3, &cdb10(0x2a, 64, 1024), 0, 524_288, &[9; 4096]);
     let id = rig.log_in(6);
     rig.command(id, 1, &[0; 6], 0, 0, &[]);
-    rig.world.hold(Hold::All);
+    rig.world.hold = Hold::All;
     rig.command(id, 2, &cdb10(0x28, 8, 16), 8192, 0, &[]);
     rig.command(id, 3, &cdb10(0x2a, 8, 8), 0, 4096, &[1; 4096]);
     rig.command(id, 5, &cdb10(0x28, 8, 16), 8192, 0, &[]);
