@@ -6,6 +6,7 @@ pub mod attach;
 mod check;
 mod clear_poison;
 mod config;
+mod demo;
 mod events;
 mod failure;
 mod generate;
@@ -92,6 +93,7 @@ pub enum Verb {
     Config(config::Config),
     Identify(identify::Identify),
     Snapshot(snapshot::Snapshot),
+    Demo(demo::Demo),
     /// Rebuild what the snapshot on standard input holds: how `swap` tries a binary
     #[command(hide = true)]
     Rehearse,
@@ -146,6 +148,7 @@ pub fn run(cli: Cli, parts: Parts) -> ExitCode {
         Verb::Config(verb) => verb.run(),
         Verb::Identify(verb) => verb.run(),
         Verb::Snapshot(verb) => verb.run(parts.show),
+        Verb::Demo(verb) => verb.run(),
         Verb::Man(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),
     };

@@ -1,0 +1,215 @@
+//! The load: a thread for each session, reading and writing 4 KiB at random, and what came of it.
+
+use super::initiator::{BLOCK, Lost, NotGood, Session};
+use mainstay_base::metrics::Histogram;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes of a command.
+pub const BYTES: usize = 4096;
+/// Commands' worth of disk that each session has for itself.
+const PLACES: usize = 256;
+/// Bytes of disk that each session has for itself.
+pub const REACH: u64 = (PLACES * BYTES) as u64;
+/// The finest piece of time that a chart can show.
+pub const SLICE: Duration = Duration::from_millis(20);
+
+/// What a session tells.
+enum Told {
+    /// A command was answered: by whom it was sent, when that was, how long it took.
+    Done(usize, Instant, Duration),
+    /// A command failed.
+    Failed(String),
+    /// A block held something else than was written last.
+    Differs(String),
+    /// The session is gone.
+    Lost(String),
+}
+
+/// Everything that was told.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Latencies by the time of the answer.
+    pub slices: Vec<Histogram>,
+    /// The longest that one session waited from one answer to the next.
+    pub gap: Duration,
+    /// Why sessions ended.
+    pub lost: Vec<String>,
+    /// Commands that failed.
+    pub errors: Vec<String>,
+    /// Blocks that held something else.
+    pub differences: Vec<String>,
+    answered: Vec<Option<Instant>>,
+}
+
+/// Sessions at work.
+#[derive(Debug)]
+pub struct Load {
+    /// Since when there is work.
+    pub start: Instant,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    told: Receiver<Told>,
+}
+
+impl Load {
+    /// Logs in so many sessions, then sets them to work.
+    pub fn start(portal: SocketAddr, target: &str, sessions: u16) -> Result<Load, Lost> {
+        let sessions: Result<Vec<Session>, Lost> =
+            (0..sessions).map(|number| Session::login(portal, target, number)).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, told) = channel();
+        let threads = sessions?.into_iter().enumerate().map(|(number, session)| {
+            let (stop, tell) = (stop.clone(), tell.clone());
+            std::thread::spawn(move || {
+                if let Err(lost) = work(session, number, &stop, &tell) {
+                    let _ = tell.send(Told::Lost(format!("session {number}: {lost}")));
+                }
+            })
+        });
+        let threads = threads.collect();
+        Ok(Load { start: Instant::now(), stop, threads, told })
+    }
+
+    /// Takes down what was told since.
+    pub fn note(&self, record: &mut Record) {
+        for told in self.told.try_iter() {
+            match told {
+                Told::Done(session, sent, took) => record.done(session, sent - self.start, sent, took),
+                Told::Failed(what) => record.errors.push(what),
+                Told::Differs(what) => record.differences.push(what),
+                Told::Lost(why) => record.lost.push(why),
+            }
+        }
+    }
+
+    /// Lets every session finish its command, and takes down the rest.
+    pub fn stop(self, record: &mut Record) {
+        self.stop.store(true, Ordering::Relaxed);
+        let Load { start, stop, threads, told } = self;
+        for thread in threads {
+            // A thread that panicked is a session that ended.
+            if thread.join().is_err() {
+                record.lost.push("a session's thread panicked".to_owned());
+            }
+        }
+        Load { start, stop, threads: Vec::new(), told }.note(record);
+    }
+}
+
+impl Record {
+    /// A command of `session` that was sent `at` (by two clocks) took so long.
+    fn done(&mut self, session: usize, at: Duration, sent: Instant, took: Duration) {
+        let slice = ((at + took).as_nanos() / SLICE.as_nanos()) as usize;
+        if self.slices.len() <= slice {
+            self.slices.resize_with(slice + 1, Histogram::default);
+        }
+        self.slices[slice].record(took.as_nanos() as u64);
+        if self.answered.len() <= session {
+            self.answered.resize(session + 1, None);
+        }
+        let answered = sent + took;
+        let since = self.answered[session].replace(answered).unwrap_or(sent);
+        self.gap = self.gap.max(answered - since);
+    }
+
+    /// All latencies.
+    pub fn latency(&self) -> Histogram {
+        merged(&self.slices)
+    }
+
+    /// The latencies as a chart of so many columns wants them, when all of it shows `span`.
+    pub fn columns(&self, columns: usize, span: Duration) -> Vec<Histogram> {
+        let slices = (span.as_nanos() / SLICE.as_nanos()) as usize;
+        let at = |column: usize| (slices * column / columns).min(self.slices.len());
+        (0..columns).map(|column| merged(&self.slices[at(column)..at(column + 1)])).collect()
+    }
+}
+
+fn merged(slices: &[Histogram]) -> Histogram {
+    let mut all = Histogram::default();
+    slices.iter().for_each(|slice| all.merge(slice));
+    all
+}
+
+/// Reads and writes until told to stop. What it has written is known, and compared with what it reads.
+fn work(mut session: Session, number: usize, stop: &AtomicBool, tell: &Sender<Told>) -> Result<(), Lost> {
+    let mut versions = vec![0u64; PLACES];
+    let mut random = 0x9e37_79b9_7f4a_7c15 ^ number as u64;
+    let (mut wanted, mut found) = (vec![0; BYTES], vec![0; BYTES]);
+    while !stop.load(Ordering::Relaxed) {
+        random = next(random);
+        let (place, write) = (random as usize % PLACES, random >> 32 & 1 == 1);
+        versions[place] += u64::from(write);
+        fill(&mut wanted, (number * PLACES + place) as u64, versions[place]);
+        let lba = ((number * PLACES + place) * (BYTES / BLOCK)) as u32;
+        let sent = Instant::now();
+        let outcome = if write { session.write(lba, &wanted)? } else { session.read(lba, &mut found)? };
+        let took = sent.elapsed();
+        let verb = if write { "WRITE" } else { "READ" };
+        let word = match outcome {
+            Err(NotGood(status, sense)) => {
+                Told::Failed(format!("session {number}: {verb}(10) of block {lba}: status {status:#04x} {sense:02x?}"))
+            }
+            Ok(()) if !write && found != wanted => Told::Differs(format!("session {number}: block {lba} differs")),
+            Ok(()) => Told::Done(number, sent, took),
+        };
+        // Nobody listens any more only when all is over.
+        let _ = tell.send(word);
+    }
+    Ok(())
+}
+
+/// What version `version` of `place` looks like; zeros before the first.
+fn fill(bytes: &mut [u8], place: u64, version: u64) {
+    let mut word = place << 32 ^ version;
+    for chunk in bytes.chunks_exact_mut(8) {
+        word = if version == 0 { 0 } else { next(word) };
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+/// The next of a sequence of numbers (Knuth, MMIX), mixed.
+fn next(number: u64) -> u64 {
+    let number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    number ^ number >> 29
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_kept_by_time_and_gaps_by_session() {
+        let (mut record, zero) = (Record::default(), Instant::now());
+        let ms = Duration::from_millis;
+        for (session, sent, took) in [(0, 0, 1), (1, 0, 30), (0, 2, 3), (0, 65, 10), (1, 31, 29)] {
+            record.done(session, ms(sent), zero + ms(sent), ms(took));
+        }
+        // Session 0 had answers at 1, 5 and 75 ms, session 1 at 30 and 60.
+        assert_eq!(record.gap, ms(70));
+        assert_eq!(record.slices.iter().map(Histogram::count).collect::<Vec<_>>(), [2, 1, 0, 2]);
+        assert_eq!((record.latency().count(), record.latency().summary().max), (5, 30_000_000));
+        let columns = record.columns(3, ms(120));
+        assert_eq!(columns.iter().map(Histogram::count).collect::<Vec<_>>(), [3, 2, 0]);
+        // A span that is not over yet has empty columns, one that is longer than all columns loses nothing.
+        assert_eq!(record.columns(2, ms(80)).iter().map(Histogram::count).sum::<u64>(), 5);
+    }
+
+    #[test]
+    fn contents_differ_by_place_and_version() {
+        let content = |place, version| {
+            let mut bytes = vec![1; BYTES];
+            fill(&mut bytes, place, version);
+            bytes
+        };
+        assert_eq!(content(7, 0), vec![0; BYTES]);
+        assert_ne!(content(7, 1), content(7, 2));
+        assert_ne!(content(7, 1), content(8, 1));
+        assert_ne!(content(7, 1)[..8], content(7, 1)[8..16]);
+    }
+}
