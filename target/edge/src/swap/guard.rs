@@ -113,7 +113,6 @@ impl Guard {
                 sys::park();
             }
             sys::wake(&page.stage);
-            page.stamp(Moment::Committed, super::now());
             drop(fatal);
             std::panic::set_hook(Box::new(move |info| panics(info)));
             // It does nothing but end.
@@ -123,7 +122,6 @@ impl Guard {
             }
         } else {
             page.step(stage::BACK, stage::COMMITTED);
-            page.stamp(Moment::Committed, super::now());
         }
         for run in self.carried.chunk_by(|one, next| one + 1 == *next) {
             if let (Some(first), Some(last)) = (run.first(), run.last()) {
@@ -137,6 +135,7 @@ impl Guard {
             // Without it the next swap is refused, and says why.
             sys::close(HANDOVER);
         }
+        page.stamp(Moment::Committed, super::now());
     }
 }
 

@@ -14,25 +14,32 @@ use std::time::Duration;
 /// Its value is what to play, and the folder.
 pub const PLAY: &str = "MAINSTAY_TEST_PLAY";
 
-/// What is carried: listener, both ends of a connection, a file in memory.
+/// What is carried: listener, both ends of a connection, a file in memory, and more of them.
 struct Luggage {
     listener: TcpListener,
     near: TcpStream,
     far: TcpStream,
     memory: OwnedFd,
+    /// What makes it heavy.
+    more: Vec<OwnedFd>,
 }
 
 impl Luggage {
-    fn pack() -> Luggage {
+    fn pack(what: &str) -> Luggage {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
         far.write_all(b"unread").unwrap();
-        Luggage { listener, near, far, memory: sealed("luggage", b"in memory").unwrap() }
+        let memory = sealed("luggage", b"in memory").unwrap();
+        let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).min(5100) - 100;
+        let more = if what == "many" { room } else { 0 };
+        let more = (0..more).map(|_| memory.try_clone().unwrap()).collect();
+        Luggage { listener, near, far, memory, more }
     }
 
-    fn all(&self) -> [BorrowedFd<'_>; 4] {
-        [self.listener.as_fd(), self.near.as_fd(), self.far.as_fd(), self.memory.as_fd()]
+    fn all(&self) -> Vec<BorrowedFd<'_>> {
+        let first = [self.listener.as_fd(), self.near.as_fd(), self.far.as_fd(), self.memory.as_fd()];
+        first.into_iter().chain(self.more.iter().map(AsFd::as_fd)).collect()
     }
 
     fn list(&self) -> Value {
@@ -52,8 +59,9 @@ impl Luggage {
             assert!(!print.is_of(std::io::stdin().as_fd()).unwrap());
             fd
         });
-        let mut next = || all.next().unwrap();
-        Luggage { listener: next().into(), near: next().into(), far: next().into(), memory: next() }
+        let next = &mut || all.next().unwrap();
+        let (listener, near, far, memory) = (next().into(), next().into(), next().into(), next());
+        Luggage { listener, near, far, memory, more: all.collect() }
     }
 
     fn check(&mut self) {
@@ -161,7 +169,7 @@ fn cold(what: &str, folder: &Path) {
     assert_eq!(args[1..], ["one argument", ""], "{args:?}");
     let moved = reserve().unwrap();
     handlers();
-    let luggage = Luggage::pack();
+    let luggage = Luggage::pack(what);
     let old = Image::running().unwrap();
     let state =
         |what: &str, left: u64, facts: &str| json!({"what": what, "left": left, "facts": facts, "moved": moved});
@@ -285,7 +293,9 @@ fn warm(mut handover: Handover, folder: &Path) {
     }
     let left = state["left"].as_u64().unwrap() - 1;
     if left == 0 {
-        say(&format!("{name}: done, {} us", (moments.committed - moments.left) / 1000));
+        let steps = [moments.left, moments.arrived, moments.adopted, moments.committed];
+        let steps: Vec<u64> = steps.windows(2).map(|step| (step[1] - step[0]) / 1000).collect();
+        say(&format!("{name}: done, us to arrive, adopt and commit: {steps:?}"));
         return;
     }
     let next = if name == "new" { "old" } else { "new" };

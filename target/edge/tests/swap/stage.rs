@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 /// What to play, and what must be said.
 const PLAYS: &[(&str, &[&str])] = &[
     ("fine", &["new: done"]),
+    ("many", &["new: done"]),
     ("fifty", &["old: done"]),
     (
         "refused",
