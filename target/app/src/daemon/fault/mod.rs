@@ -13,11 +13,17 @@ pub(crate) fn at(_point: &str) -> Result<(), String> {
     Ok(())
 }
 
-#[cfg(feature = "next")]
-pub(crate) use ordered::{at, word};
+/// Whether `what` is ordered for `point`, for faults that only the place itself can have.
+#[cfg(not(feature = "next"))]
+pub(crate) fn ordered(_point: &str, _what: &str) -> bool {
+    false
+}
 
 #[cfg(feature = "next")]
-mod ordered {
+pub(crate) use orders::{at, ordered, word};
+
+#[cfg(feature = "next")]
+mod orders {
     use super::sys;
     use rustix::process::{Signal, getpid, getppid, kill_process};
     use std::hint::black_box;
@@ -50,6 +56,10 @@ mod ordered {
         // Of several who come by, one does it.
         std::fs::rename(&file, hit(&file)).ok()?;
         Some(word)
+    }
+
+    pub(crate) fn ordered(point: &str, what: &str) -> bool {
+        word(point).is_some_and(|word| word == what)
     }
 
     pub(crate) fn at(point: &str) -> Result<(), String> {

@@ -12,44 +12,45 @@ use mainstay_base::unit::saved::RequestV1;
 use mainstay_proto::iscsi::CloseReason;
 
 pub(super) const KIND: &str = "connection";
+#[cfg(not(feature = "next"))]
 pub(super) const READS: (&str, u32, u32) = (KIND, 1, 1);
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct ConnectionV1 {
+pub(super) struct ConnectionV1 {
     /// The name of its nexus.
     #[prost(uint64, tag = "1")]
-    id: u64,
+    pub(super) id: u64,
     #[prost(uint64, tag = "2")]
-    since_ms: u64,
+    pub(super) since_ms: u64,
     /// Payload memory set aside for it alone, in bytes.
     #[prost(uint64, tag = "3")]
-    own: u64,
+    pub(super) own: u64,
     #[prost(bool, tag = "4")]
-    gone: bool,
+    pub(super) gone: bool,
     #[prost(bool, tag = "5")]
-    told: bool,
+    pub(super) told: bool,
     #[prost(uint32, tag = "6")]
-    parting: u32,
+    pub(super) parting: u32,
     /// Requests kept back from the stores.
     #[prost(message, repeated, tag = "7")]
-    held: Vec<RequestV1>,
+    pub(super) held: Vec<RequestV1>,
     /// In the lobby of those who log in.
     #[prost(bool, tag = "8")]
-    logs_in: bool,
+    pub(super) logs_in: bool,
     /// In the lobby of discovery sessions.
     #[prost(bool, tag = "9")]
-    discovers: bool,
+    pub(super) discovers: bool,
     /// It has a session's name for itself: TSIH and CID of that.
     #[prost(message, optional, tag = "10")]
-    session: Option<SessionV1>,
+    pub(super) session: Option<SessionV1>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-struct SessionV1 {
+pub(super) struct SessionV1 {
     #[prost(uint32, tag = "1")]
-    tsih: u32,
+    pub(super) tsih: u32,
     #[prost(uint32, tag = "2")]
-    cid: u32,
+    pub(super) cid: u32,
 }
 
 const PARTINGS: [Parting; 7] = [
@@ -66,6 +67,10 @@ const PARTINGS: [Parting; 7] = [
 pub(super) fn save(world: &World, connection: &Connection, forms: &Forms) -> Result<(Section, Section), Inexpressible> {
     let id = connection.nexus.id();
     let session = world.sessions.entry(id).map(|(tsih, cid)| SessionV1 { tsih: tsih.into(), cid: cid.into() });
+    #[cfg(feature = "next")]
+    if forms.version(KIND) == 1 {
+        super::next::needs_no_label(id.0)?;
+    }
     let saved = ConnectionV1 {
         id: id.0,
         since_ms: connection.since_ms,
@@ -79,6 +84,8 @@ pub(super) fn save(world: &World, connection: &Connection, forms: &Forms) -> Res
         session,
     };
     match forms.version(KIND) {
+        #[cfg(feature = "next")]
+        2 => Ok((nexus::save(&connection.nexus, forms)?, super::next::connection::save(saved))),
         version @ 1 => Ok((nexus::save(&connection.nexus, forms)?, put(KIND, version, &saved))),
         version => Err(Inexpressible::new(KIND, version, "a connection")),
     }
@@ -92,7 +99,7 @@ pub(super) fn restore(sections: &Sections<'_>, world: &mut World, from: &mut dyn
     }
     let mut last = None;
     for (machine, section) in nexuses.iter().zip(connections) {
-        let saved: ConnectionV1 = get(KIND, section)?;
+        let saved = read(section)?;
         let id = NexusId(saved.id);
         if last.replace(id) >= Some(id) || saved.id >= world.nexus_next {
             return Err(Unreadable::section(KIND, format!("{} is not in its turn", saved.id)));
@@ -148,8 +155,16 @@ fn held(saved: RequestV1, arena: &Arena, world: &World) -> Result<Request, Unrea
     need(KIND, known.then_some(request), "the volume of a request")
 }
 
+fn read(section: &Section) -> Result<ConnectionV1, Unreadable> {
+    match section.version {
+        #[cfg(feature = "next")]
+        2 => super::next::connection::restore(section),
+        _ => get(KIND, section),
+    }
+}
+
 pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
-    let saved: ConnectionV1 = get(KIND, section)?;
+    let saved = read(section)?;
     let mut text =
         format!("{}: since {} ms since 1970, {} bytes of memory its own", saved.id, saved.since_ms, saved.own);
     let facts = [

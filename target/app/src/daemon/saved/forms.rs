@@ -5,7 +5,7 @@ use mainstay_base::snapshot::Snapshot;
 use std::collections::BTreeMap;
 
 /// Kinds of which this program has no use any more: they are written only for programs that cannot do without them.
-const GONE: &[&str] = &[];
+const GONE: &[&str] = if cfg!(feature = "next") { &["sessions"] } else { &[] };
 
 /// A version for each kind; 0: it is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub struct Forms(BTreeMap<String, u32>);
 impl Forms {
     /// What this program writes for one like itself.
     pub fn own() -> Forms {
-        Forms(READS.iter().map(|&(kind, _, newest)| (kind.to_owned(), newest)).collect())
+        let version = |kind, oldest, newest| if GONE.contains(&kind) { oldest } else { newest };
+        Forms(READS.iter().map(|&(kind, oldest, newest)| (kind.to_owned(), version(kind, oldest, newest))).collect())
     }
 
     /// What this program can write and the other one reads, given what that says of itself (kind, oldest, newest).

@@ -24,6 +24,8 @@ mod forms;
 mod handed;
 mod journal;
 mod live;
+#[cfg(feature = "next")]
+mod next;
 mod nexus;
 mod program;
 mod rehearsal;
@@ -61,8 +63,16 @@ pub const READS: &[(&str, u32, u32)] = &[
     volume::READS,
     arena::READS,
     nexus::READS,
+    #[cfg(not(feature = "next"))]
     connection::READS,
+    #[cfg(feature = "next")]
+    next::connection::READS,
+    #[cfg(not(feature = "next"))]
     sessions::READS,
+    #[cfg(feature = "next")]
+    next::registry::SESSIONS,
+    #[cfg(feature = "next")]
+    next::registry::READS,
     controls::READS,
     journal::READS,
     descriptors::READS,
@@ -118,6 +128,8 @@ impl World {
     fn save_after(&self, forms: &Forms) -> Result<Vec<Section>, Inexpressible> {
         let mut sections = Vec::new();
         sections.extend(sessions::save(self, forms)?);
+        #[cfg(feature = "next")]
+        sections.extend(next::registry::save(self, forms)?);
         sections.extend(controls::save(self, forms)?);
         sections.extend(journal::save(self, forms)?);
         Ok(sections)
@@ -172,5 +184,5 @@ fn arrange(sections: &mut Vec<Section>, connections: Vec<(Section, Section)>, af
 }
 
 fn snapshot(sections: Vec<Section>) -> Snapshot {
-    Snapshot { product: env!("CARGO_PKG_VERSION").to_owned(), sections }
+    Snapshot { product: super::VERSION.to_owned(), sections }
 }

@@ -55,6 +55,10 @@ struct DaemonV1 {
     /// It was told that we are ready.
     #[prost(bool, tag = "15")]
     announced: bool,
+    /// What the next version says of itself.
+    #[cfg(feature = "next")]
+    #[prost(string, tag = "100")]
+    motto: String,
 }
 
 pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inexpressible> {
@@ -75,6 +79,8 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         crowded: world.crowded.map(|at| at.0),
         voice: Some(world.voice.save()),
         announced: world.announced,
+        #[cfg(feature = "next")]
+        motto: super::next::motto(),
     };
     match forms.version(KIND) {
         version @ 1 => Ok(Some(put(KIND, version, &saved))),
@@ -129,6 +135,8 @@ impl Program {
         world.nexus_next = self.saved.nexus_next;
         world.control_next = self.saved.control_next;
         world.announced = self.saved.announced;
+        #[cfg(feature = "next")]
+        super::next::remember_motto(&self.saved.motto);
         world.crowded = self.saved.crowded.map(Instant);
     }
 }

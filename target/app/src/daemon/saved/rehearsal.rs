@@ -31,10 +31,15 @@ pub fn rehearse() -> Result<(), String> {
 
 pub(super) fn of(bytes: &[u8]) -> Result<Rehearsal, String> {
     let given = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
-    let world = World::restore(&given, &mut Nothing).map_err(|error| error.to_string())?;
+    let mut world = World::restore(&given, &mut Nothing).map_err(|error| error.to_string())?;
     if let Err(problems) = world.config.recheck() {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         return Err(format!("this version would not take the configuration that is applied: {}", problems.join("; ")));
+    }
+    #[cfg(feature = "next")]
+    super::next::recheck(&world.config)?;
+    if fault::ordered("restore", "differ") {
+        world.nexus_next += 1;
     }
     let again = world.save_again(&Forms::of(&given)).map_err(|error| error.to_string())?;
     Ok(Rehearsal { digest: digest(&again), remarks: world.config.compare_with_file() })

@@ -9,24 +9,25 @@ use mainstay_proto::iscsi::login::{Candidate, Kind};
 use mainstay_proto::iscsi::pdu::Isid;
 
 pub(super) const KIND: &str = "sessions";
+#[cfg(not(feature = "next"))]
 pub(super) const READS: (&str, u32, u32) = (KIND, 1, 1);
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct SessionsV1 {
+pub(super) struct SessionsV1 {
     #[prost(uint32, tag = "1")]
-    tsih_last: u32,
+    pub(super) tsih_last: u32,
     /// In the order in which they came.
     #[prost(message, repeated, tag = "2")]
-    waiting: Vec<WaitingV1>,
+    pub(super) waiting: Vec<WaitingV1>,
     /// By nexus.
     #[prost(message, repeated, tag = "3")]
-    rejoining: Vec<RejoiningV1>,
+    pub(super) rejoining: Vec<RejoiningV1>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct WaitingV1 {
+pub(super) struct WaitingV1 {
     #[prost(uint64, tag = "1")]
-    nexus: u64,
+    pub(super) nexus: u64,
     /// For whose end it waits.
     #[prost(uint64, tag = "2")]
     old: u64,
@@ -43,14 +44,23 @@ struct WaitingV1 {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-struct RejoiningV1 {
+pub(super) struct RejoiningV1 {
     #[prost(uint64, tag = "1")]
-    nexus: u64,
+    pub(super) nexus: u64,
     #[prost(uint32, tag = "2")]
-    tsih: u32,
+    pub(super) tsih: u32,
 }
 
 pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inexpressible> {
+    match forms.version(KIND) {
+        #[cfg(feature = "next")]
+        0 => Ok(None),
+        version @ 1 => Ok(Some(put(KIND, version, &saved(world)))),
+        version => Err(Inexpressible::new(KIND, version, "sessions")),
+    }
+}
+
+pub(super) fn saved(world: &World) -> SessionsV1 {
     let sessions = &world.sessions;
     let waiting = |(nexus, candidate, old): &(NexusId, Candidate, NexusId)| {
         // Nobody waits for a discovery session.
@@ -72,13 +82,13 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         rejoining: sessions.rejoining.iter().map(rejoining).collect(),
     };
     saved.rejoining.sort_unstable_by_key(|entry| entry.nexus);
-    match forms.version(KIND) {
-        version @ 1 => Ok(Some(put(KIND, version, &saved))),
-        version => Err(Inexpressible::new(KIND, version, "sessions")),
-    }
+    saved
 }
 
 pub(super) fn restore(sections: &Sections<'_>, world: &mut World) -> Result<(), Unreadable> {
+    #[cfg(feature = "next")]
+    let saved = super::next::registry::restore(sections)?;
+    #[cfg(not(feature = "next"))]
     let saved: SessionsV1 = get(KIND, sections.one(KIND)?)?;
     let narrow = |number: u32, what| need(KIND, u16::try_from(number).ok(), what);
     let known = |id: u64| {

@@ -34,6 +34,8 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             super::descriptors::KIND => super::descriptors::show(section),
             super::live::KIND => super::live::show(section),
             super::state::KIND => super::state::show(section),
+            #[cfg(feature = "next")]
+            super::next::registry::KIND => super::next::registry::show(section),
             _ => Err(Unreadable::Unknown(section.kind.clone())),
         };
         match shown {
