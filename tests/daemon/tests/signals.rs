@@ -59,6 +59,57 @@ fn who_had_it_ignored_is_obeyed() {
     daemon.assert_alive();
 }
 
+#[test]
+fn told_to_stop_while_it_is_replaced_it_stops() {
+    // In the pause: whichever program the signal meets has to act upon it.
+    let mut met = [0, 0];
+    for round in 0..12 {
+        let mut daemon = Daemon::file(1 << 20);
+        let mut session = daemon.session();
+        let mut asked = swap(&daemon).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        daemon.wait_line(&["\"event\":\"paused\""], SOON);
+        std::thread::sleep(Duration::from_micros(700 * round));
+        daemon.signal(if round % 2 == 0 { Signal::TERM } else { Signal::INT });
+        let status = daemon.wait_exit(Duration::from_secs(12));
+        assert!(status.success(), "{status}\n{}", daemon.words());
+        daemon.wait_line(&["\"event\":\"stopping\""], SOON);
+        assert_ends(&mut session, SOON);
+        asked.wait().unwrap();
+        met[usize::from(daemon.said().iter().any(|line| line.contains("\"event\":\"resumed\"")))] += 1;
+    }
+    eprintln!("stopped by the old program: {}, by the new one: {}", met[0], met[1]);
+}
+
+fn swap(daemon: &Daemon) -> Command {
+    let mut command = Command::new(mainstay_testkit::daemon::program());
+    command.args(["swap", "--allow-same", "--json", "--control"]).arg(daemon.control()).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn neither_hangups_nor_ending_children_disturb_a_swap() {
+    // Somebody else's children end all the time, while it waits for its own: the rehearsals.
+    let leaving =
+        "n=0; while [ $n -lt 400 ]; do sleep $((n / 100)).$((n % 100)) & n=$((n + 1)); done; exec \"$0\" \"$@\"";
+    let daemon = Daemon::builder().wrapper(&["sh", "-c", leaving]).start();
+    let mut session = daemon.session();
+    let until = Instant::now() + Duration::from_secs(4);
+    let mut swaps = 0;
+    while Instant::now() < until || swaps < 4 {
+        let mut asked = swap(&daemon).stdout(Stdio::piped()).spawn().unwrap();
+        while asked.try_wait().unwrap().is_none() {
+            daemon.signal(Signal::HUP);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let output = asked.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}\n{}", daemon.words());
+        assert_works(&mut session, 0);
+        swaps += 1;
+    }
+    assert_reaped(daemon.pid(), "left behind");
+    eprintln!("{swaps} swaps");
+}
+
 /// Children of process `pid` that have ended and wait for somebody who asks how.
 fn zombies(pid: u32) -> Vec<u32> {
     let ended_child = |entry: std::fs::DirEntry| {
@@ -117,6 +168,9 @@ fn process_1_reaps_orphans() {
     }
     // They became its children, or nothing is shown by their being gone.
     assert!(children(pid) > 0, "no orphan was given to it");
+    let mut session = daemon.session();
+    daemon.ctl_ok(&["swap", "--allow-same"]);
     assert_reaped(pid, "orphans");
-    assert_works(&mut daemon.session(), 0);
+    assert_works(&mut session, 0);
+    assert_eq!(daemon.status()["daemon"]["pid"], 1);
 }

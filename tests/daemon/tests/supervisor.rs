@@ -49,6 +49,18 @@ fn it_hears_of_the_start_of_life_and_of_the_end() {
         assert!(silence.elapsed() < period, "it was silent for {:?}", silence.elapsed());
     }
     assert!(begun.elapsed() > period * 4, "ten keep-alives in {:?}: more often than it wants", begun.elapsed());
+    // After a swap another program says it, in the same process and without a pause too long for the supervisor.
+    for _ in 0..4 {
+        daemon.ctl_ok(&["swap", "--allow-same"]);
+        let silence = Instant::now();
+        while let word = supervisor.hears()
+            && !word.starts_with("STATUS=Serving, version ")
+        {
+            assert_eq!(word, "WATCHDOG=1");
+            assert!(silence.elapsed() < period, "it was silent for {:?}", silence.elapsed());
+        }
+        assert_eq!(supervisor.hears(), "WATCHDOG=1");
+    }
     daemon.signal(Signal::TERM);
     while let word = supervisor.hears()
         && word != "STOPPING=1\nSTATUS=Stopping: terminated"

@@ -26,6 +26,8 @@ pub struct Departure<'a> {
     pub guard: Duration,
     /// What was measured so far; `left` is stamped here.
     pub moments: Moments,
+    /// Asked at the last moment, when signals are blocked: who comes later than this finds the next program. False: stay.
+    pub still: &'a dyn Fn() -> bool,
 }
 
 /// Why we are still here. Nothing has changed.
@@ -36,6 +38,8 @@ pub enum DepartureFailed {
     Threads(usize),
     #[error("descriptor {HANDOVER} was not kept free for a handover")]
     NotReserved,
+    #[error("it was called off at the last moment")]
+    CalledOff,
     #[error("cannot {doing}: {errno}")]
     Io { doing: &'static str, errno: Errno },
     #[error(transparent)]
@@ -144,6 +148,9 @@ impl Ready {
         }
         sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
         departure.image.untouched()?;
+        if !(departure.still)() {
+            return Err(DepartureFailed::CalledOff);
+        }
         self.page.stamp(Moment::Left, super::now());
         let why = Refusal::of_exec(self.program.exec(None));
         Err(DepartureFailed::Exec { path: departure.image.path().into(), why })

@@ -6,7 +6,7 @@ use super::super::world::World;
 use super::{Ended, Prepared};
 use crate::control::words::Carried;
 use mainstay_edge::clock;
-use mainstay_edge::swap::{self, Departure};
+use mainstay_edge::swap::{self, Departure, DepartureFailed};
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,9 +32,7 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
     let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?.encode();
     world.moments.saved = clock::now().0;
     fault::at("exec").map_err(|why| Ended::rolled_back("exec", why))?;
-    if world.surroundings.as_ref().is_some_and(|around| around.stop.load(Ordering::Acquire)) {
-        return Err(Ended::rolled_back("exec", "the daemon is told to stop"));
-    }
+    let told_to_stop = || world.surroundings.as_ref().is_some_and(|around| around.stop.load(Ordering::SeqCst));
     let descriptors: Vec<_> = world.carried().into_iter().map(|(_, descriptor)| descriptor).collect();
     let failed = swap::depart(Departure {
         image: &prepared.image,
@@ -43,8 +41,12 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
         carried: &descriptors,
         guard: GUARD,
         moments: world.moments,
+        still: &|| !told_to_stop(),
     });
-    Err(Ended::rolled_back("exec", failed))
+    Err(match failed {
+        DepartureFailed::CalledOff => Ended::rolled_back("exec", "the daemon is told to stop"),
+        failed => Ended::rolled_back("exec", failed),
+    })
 }
 
 impl World {
