@@ -1,6 +1,6 @@
 //! The load: a thread for each session, reading and writing 4 KiB at random, and what came of it.
 
-use super::initiator::{BLOCK, Lost, NotGood, Session};
+use super::initiator::{BLOCK, Session, Trouble};
 use mainstay_base::metrics::Histogram;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,20 +58,16 @@ pub struct Load {
 
 impl Load {
     /// Logs in so many sessions, then sets them to work.
-    pub fn start(portal: SocketAddr, target: &str, sessions: u16) -> Result<Load, Lost> {
-        let sessions: Result<Vec<Session>, Lost> =
-            (0..sessions).map(|number| Session::login(portal, target, number)).collect();
+    pub fn start(portal: SocketAddr, target: &str, sessions: u16) -> Result<Load, Trouble> {
+        let login = |number| Session::login(portal, target, number);
+        let sessions: Vec<Session> = (0..sessions).map(login).collect::<Result<_, Trouble>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, told) = channel();
-        let threads = sessions?.into_iter().enumerate().map(|(number, session)| {
+        let work = |(number, session)| {
             let (stop, tell) = (stop.clone(), tell.clone());
-            std::thread::spawn(move || {
-                if let Err(lost) = work(session, number, &stop, &tell) {
-                    let _ = tell.send(Told::Lost(format!("session {number}: {lost}")));
-                }
-            })
-        });
-        let threads = threads.collect();
+            std::thread::spawn(move || work(session, number, &stop, &tell))
+        };
+        let threads = sessions.into_iter().enumerate().map(work).collect();
         Ok(Load { start: Instant::now(), stop, threads, told })
     }
 
@@ -88,22 +84,20 @@ impl Load {
     }
 
     /// Lets every session finish its command, and takes down the rest.
-    pub fn stop(self, record: &mut Record) {
+    pub fn stop(mut self, record: &mut Record) {
         self.stop.store(true, Ordering::Relaxed);
-        let Load { start, stop, threads, told } = self;
-        for thread in threads {
-            // A thread that panicked is a session that ended.
+        for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                record.lost.push("a session's thread panicked".to_owned());
+                record.lost.push("the thread of a session has panicked".to_owned());
             }
         }
-        Load { start, stop, threads: Vec::new(), told }.note(record);
+        self.note(record);
     }
 }
 
 impl Record {
     /// A command of `session` that was sent `at` (by two clocks) took so long.
-    fn done(&mut self, session: usize, at: Duration, sent: Instant, took: Duration) {
+    pub fn done(&mut self, session: usize, at: Duration, sent: Instant, took: Duration) {
         let slice = ((at + took).as_nanos() / SLICE.as_nanos()) as usize;
         if self.slices.len() <= slice {
             self.slices.resize_with(slice + 1, Histogram::default);
@@ -136,32 +130,32 @@ fn merged(slices: &[Histogram]) -> Histogram {
     all
 }
 
-/// Reads and writes until told to stop. What it has written is known, and compared with what it reads.
-fn work(mut session: Session, number: usize, stop: &AtomicBool, tell: &Sender<Told>) -> Result<(), Lost> {
-    let mut versions = vec![0u64; PLACES];
+/// Reads and writes until told to stop. What was written is known, and compared with what is read.
+fn work(mut session: Session, number: usize, stop: &AtomicBool, tell: &Sender<Told>) {
+    let mut versions = [0u64; PLACES];
     let mut random = 0x9e37_79b9_7f4a_7c15 ^ number as u64;
     let (mut wanted, mut found) = (vec![0; BYTES], vec![0; BYTES]);
     while !stop.load(Ordering::Relaxed) {
         random = next(random);
-        let (place, write) = (random as usize % PLACES, random >> 32 & 1 == 1);
-        versions[place] += u64::from(write);
-        fill(&mut wanted, (number * PLACES + place) as u64, versions[place]);
-        let lba = ((number * PLACES + place) * (BYTES / BLOCK)) as u32;
+        let (at, write) = (random as usize % PLACES, random >> 32 & 1 == 1);
+        versions[at] += u64::from(write);
+        let place = number * PLACES + at;
+        fill(&mut wanted, place as u64, versions[at]);
+        let (lba, verb) = ((place * (BYTES / BLOCK)) as u32, if write { "WRITE" } else { "READ" });
         let sent = Instant::now();
-        let outcome = if write { session.write(lba, &wanted)? } else { session.read(lba, &mut found)? };
-        let took = sent.elapsed();
-        let verb = if write { "WRITE" } else { "READ" };
-        let word = match outcome {
-            Err(NotGood(status, sense)) => {
-                Told::Failed(format!("session {number}: {verb}(10) of block {lba}: status {status:#04x} {sense:02x?}"))
-            }
-            Ok(()) if !write && found != wanted => Told::Differs(format!("session {number}: block {lba} differs")),
-            Ok(()) => Told::Done(number, sent, took),
+        let outcome = if write { session.write(lba, &wanted) } else { session.read(lba, &mut found) };
+        let what = |what: &str| format!("session {number}, {verb}(10) of block {lba}: {what}");
+        let told = match outcome {
+            Ok(()) if write || found == wanted => Told::Done(number, sent, sent.elapsed()),
+            Ok(()) => Told::Differs(what("other data than was written last")),
+            Err(Trouble::Failed(why)) => Told::Failed(what(&why)),
+            Err(Trouble::Lost(why)) => Told::Lost(what(&why)),
         };
-        // Nobody listens any more only when all is over.
-        let _ = tell.send(word);
+        let lost = matches!(told, Told::Lost(_));
+        if tell.send(told).is_err() || lost {
+            break;
+        }
     }
-    Ok(())
 }
 
 /// What version `version` of `place` looks like; zeros before the first.

@@ -48,7 +48,7 @@ pub struct Show {
 }
 
 /// What stands over the lines of the swaps.
-pub const HEAD: &str = "swap  pause ms = quiesce + save + exec + adopt  carried";
+pub const HEAD: &str = "swap  pause ms = quiesce + save + exec + adopt  carried: sessions  commands  snapshot";
 
 fn ms(micros: u64) -> String {
     format!("{:.2}", micros as f64 / 1e3)
@@ -80,7 +80,7 @@ impl Show {
         let [total, quiesce, save, exec, adopt] =
             [pause.total_us, pause.quiesce_us, pause.save_us, pause.exec_us, pause.adopt_us].map(ms);
         format!(
-            "{:4}  {total:>8}   {quiesce:>7} {save:>6} {exec:>6} {adopt:>7}  {} sessions, {} commands, {}\n",
+            "{:4}  {total:>8}   {quiesce:>7} {save:>6} {exec:>6} {adopt:>7} {:>18} {:>9}  {:>8}\n",
             at + 1,
             carried.sessions,
             carried.commands,
@@ -205,4 +205,82 @@ impl Show {
 
 fn median(sorted: &[u64]) -> Option<u64> {
     sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::words::{Carried, Pause};
+    use serde_json::json;
+    use std::time::Instant;
+
+    fn status(pid: u32, sessions: &[u64]) -> Status {
+        let session = |id: &u64| {
+            json!({"id": id, "initiator": "i", "target": "t", "peer": "127.0.0.1:1", "local": "127.0.0.1:2", "isid": "",
+                "tsih": 1, "state": "active", "since_ms": 1, "negotiated": {}, "commands": 0, "read_bytes": 0,
+                "written_bytes": 0, "window": 1})
+        };
+        let sessions: Vec<_> = sessions.iter().map(session).collect();
+        let daemon = json!({"version": "1.2.3", "pid": pid});
+        let empty: [u8; 0] = [];
+        let status = json!({"daemon": daemon, "portals": empty, "targets": empty, "volumes": empty,
+            "refused_logins": empty, "sessions": sessions});
+        serde_json::from_value(status).unwrap()
+    }
+
+    fn swapped(total_us: u64) -> Swapped {
+        let part = total_us / 4;
+        let pause = Pause { total_us, quiesce_us: part, store_us: 0, save_us: part, exec_us: part, adopt_us: part };
+        let carried = Carried { sessions: 2, commands: 1, snapshot_bytes: 6500, ..Carried::default() };
+        let (pause, carried) = (Some(pause), Some(carried));
+        let report = SwapReport { outcome: SwapOutcome::Done, pause, carried, ..SwapReport::default() };
+        Swapped { answered: Duration::from_secs(1), outcome: Ok(report) }
+    }
+
+    /// Two sessions, three swaps, all well.
+    fn well() -> Show {
+        let mut show = Show::new(status(7, &[1, 2]), Duration::from_secs(2));
+        show.after = Some(status(7, &[1, 2]));
+        show.swaps = [4_000, 12_340, 2_000].map(swapped).into();
+        show.record.done(0, Duration::ZERO, Instant::now(), Duration::from_micros(1_250));
+        show
+    }
+
+    #[test]
+    fn what_went_well_is_told() {
+        let show = well();
+        assert_eq!(show.verdict(), Ok(()));
+        let line = "   2     12.34      3.08   3.08   3.08    3.08                  2         1  6.35 KiB\n";
+        assert_eq!(show.line(1, Paint(false)), line);
+        assert!(show.summary().contains("p50 4.00 ms, max 12.34 ms, 3 swaps\n"), "{}", show.summary());
+        let json = show.json();
+        assert_eq!(json["pause_us"], json!({"p50": 4_000, "max": 12_340}));
+        assert_eq!(json["latency_us"], json!({"p50": 1_250, "p99": 1_250, "max": 1_250}));
+        assert_eq!((&json["sessions_lost"], &json["gap_us"], &json["commands"]), (&json!(0), &json!(1_250), &json!(1)));
+    }
+
+    #[test]
+    fn whatever_goes_wrong_is_told() {
+        let spoilt = |spoil: fn(&mut Show)| {
+            let mut show = well();
+            spoil(&mut show);
+            show.verdict().unwrap_err()
+        };
+        assert_eq!(spoilt(|show| show.record.lost = vec!["a".into(), "b".into()]), "sessions lost: 2 (a)");
+        assert_eq!(spoilt(|show| show.record.errors.push("a".into())), "commands failed: 1 (a)");
+        assert_eq!(spoilt(|show| show.record.differences.push("a".into())), "blocks with wrong data: 1 (a)");
+        assert_eq!(spoilt(|show| show.swaps[0].outcome = Err("a".into())), "swaps failed: 1 (a)");
+        let rolled_back = "swaps failed: 1 (ended in adopt: a)";
+        let roll_back = |show: &mut Show| {
+            let report = show.swaps[2].outcome.as_mut().unwrap();
+            (report.outcome, report.step) = (SwapOutcome::RolledBack, Some("adopt".into()));
+            report.why = Some("a".into());
+        };
+        assert_eq!(spoilt(roll_back), rolled_back);
+        // A session that came back is another one.
+        let came_back = "sessions lost: 1 (the target knows it no more)";
+        assert_eq!(spoilt(|show| show.after = Some(status(7, &[1, 3]))), came_back);
+        assert!(spoilt(|show| show.after = Some(status(8, &[1, 2]))).starts_with("target gone"));
+        assert!(spoilt(|show| show.after = None).starts_with("sessions lost: 2"));
+    }
 }

@@ -1,6 +1,7 @@
 //! `mainstay demo swap`: swaps under load.
 
 use super::super::failure::{Failure, say, say_json};
+use super::initiator::Trouble;
 use super::load::{Load, REACH};
 use super::show::{Show, Swapped};
 use super::target::Target;
@@ -60,7 +61,9 @@ impl DemoSwap {
         // From here on a signal ends us in order, and the target with us.
         let mut signals = Signals::new().map_err(Failure::problem)?;
         let target = Target::start(REACH * u64::from(self.sessions))?;
-        let load = Load::start(target.portal, &target.name, self.sessions).map_err(Failure::problem)?;
+        let load = Load::start(target.portal, &target.name, self.sessions).map_err(|trouble| match trouble {
+            Trouble::Failed(why) | Trouble::Lost(why) => Failure::Problem(why),
+        })?;
         let before = status(&target.control())?;
         let mut show = Show::new(before, BEFORE + BETWEEN * self.swaps);
         let mut terminal = Terminal::new(self.json);
