@@ -95,6 +95,13 @@ impl Load {
     }
 }
 
+impl Drop for Load {
+    /// Also a load that is given up comes to rest.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Record {
     /// A command of `session` that was sent `at` (by two clocks) took so long.
     pub fn done(&mut self, session: usize, at: Duration, sent: Instant, took: Duration) {

@@ -48,7 +48,7 @@ pub struct Show {
 }
 
 /// What stands over the lines of the swaps.
-pub const HEAD: &str = "swap  pause ms = quiesce + save + exec + adopt  carried: sessions  commands  snapshot";
+pub const HEAD: &str = "swap  pause ms = quiesce + save + exec + adopt  sessions  commands  snapshot";
 
 fn ms(micros: u64) -> String {
     format!("{:.2}", micros as f64 / 1e3)
@@ -80,7 +80,7 @@ impl Show {
         let [total, quiesce, save, exec, adopt] =
             [pause.total_us, pause.quiesce_us, pause.save_us, pause.exec_us, pause.adopt_us].map(ms);
         format!(
-            "{:4}  {total:>8}   {quiesce:>7} {save:>6} {exec:>6} {adopt:>7} {:>18} {:>9}  {:>8}\n",
+            "{:4}  {total:>8}   {quiesce:>7} {save:>6} {exec:>6} {adopt:>7} {:>9} {:>9}  {:>8}\n",
             at + 1,
             carried.sessions,
             carried.commands,
@@ -250,7 +250,7 @@ mod tests {
     fn what_went_well_is_told() {
         let show = well();
         assert_eq!(show.verdict(), Ok(()));
-        let line = "   2     12.34      3.08   3.08   3.08    3.08                  2         1  6.35 KiB\n";
+        let line = "   2     12.34      3.08   3.08   3.08    3.08         2         1  6.35 KiB\n";
         assert_eq!(show.line(1, Paint(false)), line);
         assert!(show.summary().contains("p50 4.00 ms, max 12.34 ms, 3 swaps\n"), "{}", show.summary());
         let json = show.json();
