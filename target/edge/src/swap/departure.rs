@@ -167,6 +167,14 @@ fn new_page(numbers: &[u8]) -> Result<OwnedFd, Errno> {
     Ok(page)
 }
 
+/// Threads of this process, the calling one included.
+///
+/// # Errors
+/// What the system answers.
+pub fn threads() -> io::Result<usize> {
+    Ok(sys::threads()?)
+}
+
 /// `bytes` in a nameless file that nobody can change any more.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Whether a descriptor is still the one we think of.
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::FileType;
 use rustix::net::sockopt;
 use rustix::net::{SocketAddrAny, getpeername, getsockname};
 use std::io;
@@ -31,16 +31,10 @@ impl Fingerprint {
     ///
     /// # Errors
     /// What the system answers.
-    #[allow(clippy::unnecessary_cast)] // the fields' types differ by system
     pub fn of(fd: BorrowedFd<'_>) -> io::Result<Fingerprint> {
-        let stat = fstat(fd)?;
-        let kind = FileType::from_raw_mode(stat.st_mode as _);
-        let mut print = Fingerprint {
-            device: stat.st_dev as u64,
-            inode: stat.st_ino as u64,
-            kind: kind.as_raw_mode() as u32,
-            ..Fingerprint::default()
-        };
+        let (device, inode, kind) = look(fd)?;
+        #[allow(clippy::unnecessary_cast)] // the type differs by system
+        let mut print = Fingerprint { device, inode, kind: kind.as_raw_mode() as u32, ..Fingerprint::default() };
         if kind == FileType::Socket {
             print.cookie = cookie(fd)?;
             print.local = getsockname(fd).map(text)?;
@@ -61,6 +55,23 @@ impl Fingerprint {
         }
         Ok(now == *self)
     }
+}
+
+/// Device, inode and kind. A file system that cannot reach its disk or its server answers from what it knows.
+#[cfg(target_os = "linux")]
+fn look(fd: BorrowedFd<'_>) -> io::Result<(u64, u64, FileType)> {
+    use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = statx(fd, c"", flags, StatxFlags::TYPE | StatxFlags::INO)?;
+    let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    Ok((device, stat.stx_ino, FileType::from_raw_mode(stat.stx_mode.into())))
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_cast)] // the fields' types differ by system
+fn look(fd: BorrowedFd<'_>) -> io::Result<(u64, u64, FileType)> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev as u64, stat.st_ino as u64, FileType::from_raw_mode(stat.st_mode as _)))
 }
 
 fn text(address: SocketAddrAny) -> String {

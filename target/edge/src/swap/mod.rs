@@ -29,7 +29,7 @@ mod sys;
 #[cfg(test)]
 mod tests;
 
-pub use departure::{Departure, DepartureFailed, depart, sealed, unblock_signals};
+pub use departure::{Departure, DepartureFailed, depart, sealed, threads, unblock_signals};
 pub use descriptor::Fingerprint;
 pub use guard::Guard;
 pub use handover::{FORM, HANDOVER, Handover, Moment, Moments, inherited, reserve};

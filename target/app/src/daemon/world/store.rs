@@ -5,8 +5,8 @@ use mainstay_base::metrics::{self, Traffic};
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
 use mainstay_base::unit::{Completion, Op, Request};
-use mainstay_edge::clock;
 use mainstay_edge::volume::Job;
+use mainstay_edge::{clock, swap};
 use std::time::Duration;
 
 /// Which requests are kept back from the stores, because the daemon is about to be replaced.
@@ -68,6 +68,11 @@ impl World {
                 "volume {:?} has worked for {ms} ms on a flush or the like",
                 self.volumes[long.volume].name()
             ));
+        }
+        // Those of the runtime linger for a moment after their work.
+        let others = swap::threads().map_or(0, |threads| threads.saturating_sub(1 + self.pool.threads()));
+        if others > 0 {
+            return Some(format!("{others} threads have something to do"));
         }
         let (volume, stuck) = self.pool.longest().filter(|(_, time)| *time >= STUCK)?;
         let name = self.volumes[volume.0 as usize].name();
