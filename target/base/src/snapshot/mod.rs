@@ -11,6 +11,8 @@ const MAGIC: [u8; 8] = *b"MAINSTAY";
 const FORMAT: u32 = 1;
 /// Bytes of a digest.
 pub const DIGEST_BYTES: usize = 32;
+/// Before the body: magic, format, digest, length.
+const HEAD_BYTES: usize = MAGIC.len() + 4 + DIGEST_BYTES + 8;
 
 /// One owner's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +53,21 @@ pub enum Damaged {
 impl Snapshot {
     /// The container's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        put(&mut body, self.product.as_bytes());
-        body.extend((self.sections.len() as u32).to_be_bytes());
-        for section in &self.sections {
-            put(&mut body, section.kind.as_bytes());
-            body.extend(section.version.to_be_bytes());
-            put(&mut body, &section.payload);
-        }
-        let mut out = Vec::with_capacity(body.len() + 64);
+        let sections = self.sections.iter().map(|section| section.kind.len() + section.payload.len() + 20);
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.product.len() + 12 + sections.sum::<usize>());
         out.extend(MAGIC);
         out.extend(FORMAT.to_be_bytes());
-        out.extend(Sha256::digest(&body));
-        put(&mut out, &body);
+        out.resize(HEAD_BYTES, 0);
+        put(&mut out, self.product.as_bytes());
+        out.extend((self.sections.len() as u32).to_be_bytes());
+        for section in &self.sections {
+            put(&mut out, section.kind.as_bytes());
+            out.extend(section.version.to_be_bytes());
+            put(&mut out, &section.payload);
+        }
+        let (head, body) = out.split_at_mut(HEAD_BYTES);
+        head[HEAD_BYTES - 8 - DIGEST_BYTES..HEAD_BYTES - 8].copy_from_slice(&Sha256::digest(&*body));
+        head[HEAD_BYTES - 8..].copy_from_slice(&(body.len() as u64).to_be_bytes());
         out
     }
 

@@ -1,4 +1,7 @@
 //! Worlds with much going on: saved, restored and saved again, damaged, and measured.
 
+mod damage;
+mod going_on;
 mod rig;
+mod speed;
 mod whole;

@@ -20,32 +20,9 @@ use tempfile::TempDir;
 
 pub struct Rig {
     pub world: World,
-    pub dir: TempDir,
+    /// Lives as long.
+    _dir: TempDir,
 }
-
-/// A configuration file's text: two targets, one of them with CHAP, memory and a file.
-pub const CONFIG: &str = r#"
-[[portal]]
-address = "127.0.0.1:3260"
-
-[[volume]]
-name = "ram"
-memory = "64M"
-
-[[volume]]
-name = "disk"
-path = "PATH"
-create = "16M"
-
-[[target]]
-name = "iqn.2026-11.internal:open"
-luns = ["ram", "disk"]
-
-[[target]]
-name = "iqn.2026-11.internal:closed"
-luns = ["disk"]
-chap = { user = "initiator", secret = "a secret of 12" }
-"#;
 
 fn socket() -> OwnedFd {
     UnixStream::pair().unwrap().0.into()
@@ -70,7 +47,7 @@ impl Rig {
         let listeners = site.portals.iter().map(|_| listener(dir.path(), "portal")).collect();
         let control = listener(dir.path(), "control.sock");
         let world = world(config, options, site, exports, state, listeners, control).unwrap();
-        Rig { world, dir }
+        Rig { world, _dir: dir }
     }
 
     /// A connection that has not said anything.

@@ -1,6 +1,7 @@
 //! What was restored is what was saved.
 
 use super::rig::{Rig, cdb10, command, login, wire};
+use crate::control::words::RefusedLogin;
 use crate::daemon::saved::handed::Nothing;
 use crate::daemon::saved::show::text;
 use crate::daemon::saved::{Forms, digest, rehearsal};
@@ -95,5 +96,17 @@ fn what_was_restored_goes_on() {
     for id in ids {
         let (first, second) = (rig.world.taken(id), again.taken(id));
         assert_eq!(first.len(), second.len(), "{id:?}");
+    }
+}
+
+/// A login that was refused.
+pub fn refusal() -> RefusedLogin {
+    RefusedLogin {
+        time_ms: 1,
+        peer: "127.0.0.1:9".parse().unwrap(),
+        initiator: None,
+        target: Some("iqn".into()),
+        step: "step".into(),
+        why: "why".into(),
     }
 }
