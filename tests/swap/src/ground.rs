@@ -45,7 +45,7 @@ pub fn configuration(port: u16, limits: &str) -> String {
 [[portal]]
 bind = "127.0.0.1:{port}"
 [limits]
-ping_interval = "2 s"
+ping_interval = "8 s"
 ping_timeout = "30 s"
 login_timeout = "60 s"
 {limits}

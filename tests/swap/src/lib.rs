@@ -16,6 +16,7 @@ pub mod load;
 pub mod order;
 pub mod person;
 pub mod program;
+pub mod rig;
 pub mod scene;
 pub mod socket;
 pub mod storm;

@@ -1,4 +1,10 @@
 //! Swaps of real daemons, and swaps that must come to nothing.
+//!
+//! Only Linux can swap so far.
+#![cfg(target_os = "linux")]
 
 mod demo;
+mod refused;
+mod rolled_back;
 mod scenes;
+mod versions;

@@ -218,10 +218,14 @@ pub(super) fn snack(stage: &mut Stage<'_>) -> Result<Scene> {
     let (place, rest) = send_part(stage, &mut session, &request)?;
     Scene::new(format!("SNACK, cut in {place}"), move || {
         session.send_bytes(&rest)?;
-        match session.receive() {
-            Ok(answer) if answer.opcode() == opcode::REJECT => Ok(()),
-            Err(Error::Closed) => Ok(()),
-            other => Err(Error::Odd(format!("{other:?}"))),
+        let deadline = Instant::now() + session.patience;
+        while session.rejects.is_empty() {
+            match session.step(deadline) {
+                Ok(None) => {}
+                Err(Error::Closed) => break,
+                other => return Err(Error::Odd(format!("{other:?}"))),
+            }
         }
+        Ok(())
     })
 }

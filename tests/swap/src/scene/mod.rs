@@ -96,6 +96,12 @@ pub fn name(kind: usize) -> &'static str {
     KINDS[kind % KINDS.len()].0
 }
 
+/// Whether scenes of this kind do not stand for long: they are set last.
+pub fn is_hasty(kind: usize) -> bool {
+    let name = name(kind);
+    name.starts_with("discovery:") || name == "text: answer continues" || name.ends_with("then logout")
+}
+
 /// Sets a scene of kind `kind`.
 pub fn set(kind: usize, stage: &mut Stage<'_>) -> std::result::Result<Scene, String> {
     let (name, setter) = KINDS[kind % KINDS.len()];

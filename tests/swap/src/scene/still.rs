@@ -44,7 +44,7 @@ pub(super) fn answer_continues(stage: &mut Stage<'_>) -> Result<Scene> {
         return Err(Error::Odd("the list fits one response".to_owned()));
     }
     let last = stage.ground.target("many11");
-    Scene::new("answer continues", move || {
+    let scene = Scene::new("answer continues", move || {
         while answer.flags() & pdu::FINAL == 0 {
             let mut more = session.request(opcode::TEXT, false);
             more.set_u32(16, request.itt()).set_u32(20, answer.ttt());
@@ -58,7 +58,14 @@ pub(super) fn answer_continues(stage: &mut Stage<'_>) -> Result<Scene> {
             return Err(Error::Odd(format!("{names} targets: {pairs:?}")));
         }
         good_end(session)
-    })
+    });
+    scene.map(hasty)
+}
+
+/// An idle discovery session is not kept for long.
+fn hasty(mut scene: Scene) -> Scene {
+    scene.spoils_ms = 2000;
+    scene
 }
 
 pub(super) fn discovery(stage: &mut Stage<'_>) -> Result<Scene> {
@@ -67,10 +74,11 @@ pub(super) fn discovery(stage: &mut Stage<'_>) -> Result<Scene> {
     login.keys.retain(|(key, _)| ["HeaderDigest", "DataDigest", "MaxRecvDataSegmentLength"].contains(&key.as_str()));
     let mut session = login.connect(stage.ground.portal)?;
     session.patience = super::PATIENCE;
-    Scene::new("discovery", move || match session.send_targets("All")?.len() {
+    let scene = Scene::new("discovery", move || match session.send_targets("All")?.len() {
         15 => good_end(session),
         count => Err(Error::Odd(format!("{count} targets"))),
-    })
+    });
+    scene.map(hasty)
 }
 
 /// The target's ping has come, and is answered only after the swap.
@@ -86,7 +94,7 @@ pub(super) fn ping(stage: &mut Stage<'_>) -> Result<Scene> {
         good_end(session)
     })?;
     // Longer than the configured interval.
-    scene.ripens_ms = 2500;
+    scene.ripens_ms = 8500;
     Ok(scene)
 }
 
