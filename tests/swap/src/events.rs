@@ -20,7 +20,7 @@ impl Events {
     pub fn listen(daemon: &Daemon, with: &Path) -> Events {
         let mut command = Command::new(with);
         command.args(["events", "--follow", "--json", "--control"]).arg(daemon.control());
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("mainstay can be run");
         let out = BufReader::new(child.stdout.take().expect("it is piped"));
         let heard: Arc<Mutex<Vec<Value>>> = Arc::default();

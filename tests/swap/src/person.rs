@@ -48,7 +48,14 @@ impl Person {
         let text = |name: &str| String::from_utf8_lossy(&fs::read(folder.join(name)).unwrap_or_default()).into_owned();
         for line in text("status").lines() {
             if let Some(name) = STATUS.iter().find(|name| line.starts_with(**name)) {
-                facts.insert((*name).to_owned(), line.to_owned());
+                let mut line = line.to_owned();
+                // Signals 32 and 33 are the C library's own, caught as soon as it has made a thread.
+                if *name == "SigCgt:"
+                    && let Some(mask) = line.split_whitespace().nth(1).and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                {
+                    line = format!("{:016x}", mask & !(3 << 31));
+                }
+                facts.insert((*name).to_owned(), line);
             }
         }
         for name in ["cmdline", "environ", "comm", "limits", "oom_score_adj", "cgroup", "autogroup", "personality"] {

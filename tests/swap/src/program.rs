@@ -41,7 +41,9 @@ fn build_next() -> PathBuf {
 /// A copy of `program` of one's own, as a package would install it: not writable by others.
 pub fn install(program: &Path, to: &Path) -> PathBuf {
     let fresh = to.with_extension("new");
-    fs::copy(program, &fresh).expect("a program can be copied");
+    // By another process: were it open for writing here while another test makes a child, it could not be run for a moment.
+    let copied = Command::new("cp").arg(program).arg(&fresh).status().expect("cp can be run");
+    assert!(copied.success(), "a program can be copied");
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("our own file");
     fs::rename(&fresh, to).expect("our own folder");
     to.to_owned()

@@ -15,11 +15,11 @@ fn chmod(path: &Path, mode: u32) {
 
 /// A copy of the next version, with its bytes changed.
 fn edited(rig: &Rig, name: &str, edit: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
-    let path = rig.install(&program::next(), name);
-    let mut bytes = fs::read(&path).unwrap();
+    let raw = rig.daemon.folder().path().join("raw");
+    let mut bytes = fs::read(program::next()).unwrap();
     edit(&mut bytes);
-    fs::write(&path, bytes).unwrap();
-    path
+    fs::write(&raw, bytes).unwrap();
+    rig.install(&raw, name)
 }
 
 fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) -> usize {
@@ -108,10 +108,10 @@ fn rehearsals_that_do_not_go_well() {
     for (order, word) in [
         ("rehearsal error", "a test ordered an error"),
         ("rehearsal panic", "a test ordered a panic"),
-        ("rehearsal segv", "signal"),
-        ("rehearsal abort", "signal"),
-        ("rehearsal overflow", "signal"),
-        ("rehearsal kill", "signal"),
+        ("rehearsal segv", "SIGSEGV"),
+        ("rehearsal abort", "SIGABRT"),
+        ("rehearsal overflow", "ended by SIG"),
+        ("rehearsal kill", "SIGKILL"),
         ("rehearsal memory", ""),
         ("rehearsal hang", ""),
         ("restore differ", "differ"),

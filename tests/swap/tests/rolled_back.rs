@@ -10,9 +10,7 @@ const ANY: &[&str] = &["--allow-same", "--allow-downgrade"];
 fn the_old_program_fails_before_it_leaves() {
     let mut rig = Rig::next();
     let next = rig.program.clone();
-    for (order, step) in
-        [("stop error", "quiesce"), ("park error", "quiesce"), ("save error", "save"), ("exec error", "exec")]
-    {
+    for (order, step) in [("stop error", "quiesce"), ("save error", "save"), ("exec error", "exec")] {
         rig.order(order);
         let answer = rig.swap_in_vain(&next, ANY, (ROLLED_BACK, step, "a test ordered an error"));
         assert!(rig.has_happened(), "{order}");
