@@ -16,7 +16,7 @@ pub struct Fingerprint {
     pub inode: u64,
     #[prost(uint32, tag = "3")]
     pub kind: u32,
-    /// The kernel's own number of a socket, never used twice.
+    /// The kernel's own number of a socket, never used twice; 0: none.
     #[prost(uint64, tag = "4")]
     pub cookie: u64,
     #[prost(string, tag = "5")]
@@ -49,6 +49,10 @@ impl Fingerprint {
     /// # Errors
     /// What the system answers.
     pub fn is_of(&self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        // No other socket ever has its number, nor can its own end of the addresses change.
+        if self.cookie != 0 {
+            return Ok(cookie(fd).is_ok_and(|cookie| cookie == self.cookie));
+        }
         let mut now = Fingerprint::of(fd)?;
         if now.peer.is_empty() {
             now.peer.clone_from(&self.peer);

@@ -4,7 +4,8 @@
 use super::handed::{Handed, Role};
 use super::sections::{Sections, get, put};
 use super::{Forms, Inexpressible, Unreadable, live};
-use crate::daemon::world::World;
+use crate::daemon::world::{Connection, World};
+use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::{Section, Snapshot};
 use mainstay_edge::swap::{Fingerprint, Handover};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
             role: name.to_owned(),
             index,
             number: fd.as_raw_fd(),
-            fingerprint: Some(Fingerprint::of(fd).map_err(unknown)?),
+            fingerprint: Some(fingerprint(world, &role, fd).map_err(unknown)?),
         });
     }
     match version {
@@ -51,6 +52,11 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         1 => Ok(Some(put(KIND, version, &saved))),
         version => Err(Inexpressible::new(KIND, version, "descriptors")),
     }
+}
+
+fn fingerprint(world: &World, role: &Role, fd: BorrowedFd<'_>) -> io::Result<Fingerprint> {
+    let connection = if let Role::Connection(id) = *role { world.connections.get(&NexusId(id)) } else { None };
+    connection.map_or_else(|| Fingerprint::of(fd), Connection::fingerprint)
 }
 
 impl World {

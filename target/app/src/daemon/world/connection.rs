@@ -4,9 +4,11 @@ use super::socket::Socket;
 use mainstay_base::arena::Arena;
 use mainstay_base::unit::Request;
 use mainstay_edge::portal::Machine;
+use mainstay_edge::swap::Fingerprint;
 use mainstay_proto::iscsi::CloseReason;
 use mainstay_proto::nexus::{self, Nexus};
-use std::io::IoSlice;
+use std::cell::OnceCell;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -32,9 +34,20 @@ pub(in crate::daemon) struct Connection {
     /// It was told that this session logged in.
     pub told: bool,
     pub parting: Parting,
+    fingerprint: OnceCell<Fingerprint>,
 }
 
 impl Connection {
+    /// Which socket it has. Asked of the system once, before a pause if a rehearsal comes first.
+    pub fn fingerprint(&self) -> io::Result<Fingerprint> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known.clone());
+        }
+        let descriptor = self.socket.descriptor().ok_or(io::ErrorKind::NotConnected)?;
+        let print = Fingerprint::of(descriptor)?;
+        Ok(self.fingerprint.get_or_init(|| print).clone())
+    }
+
     pub fn new(nexus: Nexus, arena: Arena, since_ms: u64, socket: Socket<TcpStream>) -> Connection {
         Connection {
             nexus,
@@ -49,6 +62,7 @@ impl Connection {
             starved: false,
             told: false,
             parting: Parting::default(),
+            fingerprint: OnceCell::new(),
         }
     }
 }
