@@ -39,10 +39,11 @@ quiet() {
     [[ -z $seen ]] || { tail -n 20 <<<"$seen"; return 1; }
 }
 
-# fio on $1 (a file or a disk): random writes of several sizes at once, read back by checksum.
+# fio on $1 (a file or a disk): random writes of several sizes at once, read back by checksum. Nice, as emulated processors are few and
+# the daemon has deadlines.
 verified() {
     local out
-    out=$(fio --name=verify --filename="$1" --size="${2:-24M}" --bsrange=4k-256k --blockalign=4k --rw=randwrite --ioengine=libaio \
+    out=$(nice -n 19 fio --name=verify --filename="$1" --size="${2:-24M}" --bsrange=4k-256k --blockalign=4k --rw=randwrite --ioengine=libaio \
         --iodepth=16 --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --output-format=terse 2>&1) ||
         { tail -n 5 <<<"$out"; return 1; }
 }

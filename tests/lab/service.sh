@@ -1,5 +1,6 @@
 #!/bin/bash
-# The files in systemd/ under a real systemd: user, folders, the sandbox, a login, the watchdog, restart after a crash, and a clean stop.
+# The files in systemd/ under a real systemd: user, folders, the sandbox, a login, an upgrade of the package while the disk is in use,
+# the watchdog, restart after a crash, and a clean stop.
 #
 #   tests/lab/lab run --systemd --bin build/release/mainstay --share-ro tests=tests --share-ro systemd=systemd tests/lab/service.sh
 set -u
@@ -52,6 +53,61 @@ expect "written and read" writes
 says() { grep -Eq "$2" <<<"$(systemctl show -P "$1" mainstay)" || { systemctl show mainstay -p "$1"; return 1; }; }
 expect "systemd is told what it does" says StatusText '^Serving, version [0-9]'
 expect "systemd watches it" says WatchdogUSec "^${watchdog}s$"
+
+lab_log "an upgrade while the disk is in use"
+# What nobody may see of it. The time is when systemd thinks that it began to run.
+identity() {
+    sessions
+    systemctl show mainstay -p MainPID -p NRestarts -p ActiveEnterTimestampMonotonic
+    echo "name $(</proc/"$(main_pid)"/comm), $(journalctl -u mainstay | grep -c ' login ') logins"
+}
+# installed FILE: as package managers do it, by rename.
+installed() { install -m 755 "$1" /usr/bin/mainstay.new && mv /usr/bin/mainstay.new /usr/bin/mainstay; }
+# Asked by the command line that was there first: the installed one may be broken.
+swap() { mainstay swap --json "$@" >/run/swap.json || { local status=$?; cat /run/swap.json; return "$status"; }; }
+runs() { is "$(mainstay status --json | jq -r .daemon.version)" "$1"; }
+rounds() { wait "$fio" && (($(</run/rounds.disk) > 0)); }
+version=$(mainstay --version); version=${version#* }
+# Another build of this version: it differs in a byte that means nothing.
+install -m 755 "$(command -v mainstay)" /run/other-build
+echo >>/run/other-build
+quiet >/dev/null
+before=$(identity)
+hammer disk "$disk" & fio=$!
+expect "a build of the same version is installed" installed /run/other-build
+expect "the package's script sees nothing to do" "$files/postinst"
+expect "nothing has changed" is "$(identity)" "$before"
+expect "asked for, that build takes over" swap --allow-same
+expect "by the path it was started by" is "$(jq -r .to.path /run/swap.json)" /usr/bin/mainstay
+done_swaps=1
+for ((end = SECONDS + 3 * watchdog + 5; SECONDS < end; )); do
+    sleep 2
+    swap --allow-same || { failed "swaps, longer than the watchdog has patience" "$(</run/swap.json)"; break; }
+    ((done_swaps += 1))
+done
+say "      $done_swaps swaps"
+expect "same process, session, connection; no start, no login" is "$(identity)" "$before"
+if command -v mainstay-next >/dev/null; then
+    next=0.2.0-next
+    expect "the next version is installed" installed "$(command -v mainstay-next)"
+    expect "the package's script has it take over" "$files/postinst"
+    expect "it runs" runs "$next"
+    expect "systemd knows" says StatusText "^Serving, version $next"
+    expect "the way back was kept" swap --allow-downgrade /usr/lib/mainstay/previous
+    expect "and taken" runs "$version"
+    expect "same process, session, connection; no start, no login" is "$(identity)" "$before"
+fi
+head -c 100000 /lab/bin/mainstay >/run/broken
+expect "a broken build is installed" installed /run/broken
+broken=$("/bin/sh" "$files/postinst" 2>&1); status=$?
+expect "the package's script does not fail" is "$status $(grep -c 'goes on serving' <<<"$broken")" "0 1"
+expect "the running version goes on" runs "$version"
+expect "a good one is installed" installed "$(command -v mainstay)"
+touch /run/enough
+expect "every byte that fio wrote is what it read" rounds
+expect "same process, session, connection; no start, no login" is "$(identity)" "$before"
+expect "the kernel has noticed nothing" quiet
+expect "the journal tells of the swaps" journal_has 'swapped'
 
 lab_log "a crash"
 first=$(main_pid)
