@@ -47,8 +47,8 @@ pub enum Code {
     NotPoisoned = 6,
     /// Something else is under way that excludes this.
     Busy = 7,
-    /// Not on this system, or not in this version.
-    Unsupported = 8,
+    /// Not for this user.
+    Forbidden = 8,
 }
 
 impl Error {

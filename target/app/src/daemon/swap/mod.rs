@@ -37,6 +37,10 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(2);
 /// The longest deadline that makes sense: initiators give up on a command after some 30 s.
 const DEADLINE_MAX: Duration = Duration::from_secs(20);
+/// Those who are served go first, while a program is looked at.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// The version of this program.
 pub const VERSION: &str = if cfg!(feature = "next") { "0.2.0-next" } else { env!("CARGO_PKG_VERSION") };
 
@@ -89,15 +93,16 @@ fn begun() -> SwapReport {
 
 /// Begin a swap for a control connection, which is answered when it is over.
 pub(super) fn begin(shared: &Shared, world: &mut World, asker: (ControlId, Ticket), asked: words::Swap) {
-    if let Err(error) = world.may_swap(&asked) {
-        return world.respond::<SwapReport>(asker.0, asker.1, Err(error));
-    }
+    let by = match world.may_swap(asker.0, &asked) {
+        Ok(by) => by,
+        Err(error) => return world.respond::<SwapReport>(asker.0, asker.1, Err(error)),
+    };
     let from = world.program();
     world.swap = Some(UnderWay { asker: Some(asker), report: SwapReport { from, ..begun() } });
     world.moments = Moments { asked: clock::now().0, ..Moments::default() };
     let shared = shared.clone();
     spawn(&world.broken.clone(), async move {
-        let Err(ended) = attempt(&shared, asked).await;
+        let Err(ended) = attempt(&shared, asked, by).await;
         let mut world = shared.borrow_mut();
         if world.hold != Hold::Nothing {
             world.resume();
@@ -108,7 +113,7 @@ pub(super) fn begin(shared: &Shared, world: &mut World, asker: (ControlId, Ticke
 }
 
 /// The whole swap, as far as this program sees it. It comes back only when it came to nothing.
-async fn attempt(shared: &Shared, asked: words::Swap) -> Result<Infallible, Ended> {
+async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infallible, Ended> {
     let path = asked.binary.clone().unwrap_or_else(|| shared.borrow().places.program.clone());
     fault::at("stage").map_err(|why| Ended::refused("stage", why))?;
     let staged = off_thread(move || decide::stage(&path)).await?;
@@ -144,7 +149,7 @@ async fn attempt(shared: &Shared, asked: words::Swap) -> Result<Infallible, Ende
         let mut world = shared.borrow_mut();
         let report = world.swap_report().clone();
         if let Some(to) = report.to {
-            world.tell(What::SwapPlanned { from: report.from, to, by: None });
+            world.tell(What::SwapPlanned { from: report.from, to, by: Some(by) });
         }
     }
     let patience = asked.deadline_ms.map_or(DEADLINE, Duration::from_millis);
@@ -156,12 +161,26 @@ async fn attempt(shared: &Shared, asked: words::Swap) -> Result<Infallible, Ende
 
 /// Run what waits for disks on a thread.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Ended> + Send + 'static) -> Result<T, Ended> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let quietly = || {
+        // Of this thread alone, which ends soon after.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(NICE);
+        work()
+    };
+    let done = tokio::task::spawn_blocking(quietly).await;
     done.unwrap_or_else(|error| Err(Ended::refused("stage", format!("it failed inside the daemon: {error}"))))
 }
 
 impl World {
-    fn may_swap(&self, asked: &words::Swap) -> Result<(), Error> {
+    /// Whether a control connection may have this swap; gives who it is, for people.
+    fn may_swap(&self, id: ControlId, asked: &words::Swap) -> Result<String, Error> {
+        let peer = self.controls.get(&id).and_then(|control| control.socket.live()?.peer_cred().ok());
+        let user = peer.map(|peer| peer.uid());
+        // The socket's mode keeps others out already, unless somebody has changed it.
+        if !user.is_some_and(|user| user == 0 || user == rustix::process::geteuid().as_raw()) {
+            let why = "only root and the user that the daemon runs as may replace its program";
+            return Err(Error::new(Code::Forbidden, why));
+        }
         if self.swap.is_some() {
             return Err(Error::busy("this swap", "another one is under way (`mainstay events` tells of it)"));
         }
@@ -178,7 +197,9 @@ impl World {
                 format!("a deadline of {} ms: it has to be 1 ms to {} s", patience.as_millis(), DEADLINE_MAX.as_secs());
             return Err(Error::new(Code::InvalidParams, why));
         }
-        Ok(())
+        let process =
+            peer.and_then(|peer| peer.pid()).map_or(String::new(), |process| format!("process {process} of "));
+        Ok(format!("{process}user {}", user.unwrap_or_default()))
     }
 
     /// Which program this is.
