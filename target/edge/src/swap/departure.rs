@@ -148,6 +148,8 @@ impl Ready {
         }
         sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
         departure.image.untouched()?;
+        // Without one it takes longer.
+        let _keeper = sys::Keeper::new();
         if !(departure.still)() {
             return Err(DepartureFailed::CalledOff);
         }

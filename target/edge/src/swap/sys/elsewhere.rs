@@ -36,6 +36,14 @@ impl Program {
     }
 }
 
+pub struct Keeper;
+
+impl Keeper {
+    pub fn new() -> Result<Keeper, Errno> {
+        Err(Errno::NOSYS)
+    }
+}
+
 pub struct Fatal;
 
 impl Fatal {

@@ -80,7 +80,7 @@ impl Program {
     }
 }
 
-fn last() -> Errno {
+pub(super) fn last() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 

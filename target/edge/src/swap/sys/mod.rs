@@ -12,10 +12,12 @@ pub use elsewhere::*;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(target_os = "linux")]
+mod keeper;
+#[cfg(target_os = "linux")]
 mod map;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod signal;
 #[cfg(target_os = "linux")]
-pub use self::{exec::*, map::*, process::*, signal::*};
+pub use self::{exec::*, keeper::*, map::*, process::*, signal::*};
