@@ -10,7 +10,9 @@ mod served;
 mod swap;
 
 pub use served::{Served, ServedVolume};
-pub use swap::{Carried, NotCarried, Pause, Program, SWAPS_MAX, Snapshotted, Swap, SwapOutcome, SwapReport};
+pub use swap::{
+    Carried, DEADLINE_MAX, NotCarried, Pause, Program, SWAPS_MAX, Snapshotted, Swap, SwapOutcome, SwapReport,
+};
 
 /// The generation of these words; raised only if a reader of the old ones would be misled.
 pub const PROTOCOL: u32 = 1;

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How many swaps a daemon remembers.
 pub const SWAPS_MAX: usize = 32;
+
+/// The longest [`Swap::deadline_ms`]: more is no pause but an outage, as initiators give up on a command after some 30 s.
+pub const DEADLINE_MAX: Duration = Duration::from_secs(20);
 
 /// Parameters of `swap`; all may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +23,7 @@ pub struct Swap {
     pub allow_same: bool,
     /// Stage and rehearse only.
     pub dry_run: bool,
-    /// How long the pause may last before everything goes on as it was; absent: 2000.
+    /// How long the pause may last before everything goes on as it was, up to [`DEADLINE_MAX`]; absent: 2000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
 }

@@ -9,7 +9,7 @@ use super::failure::{Failure, complain, say, say_json};
 use super::paint::Paint;
 use super::size;
 use crate::control::client::ClientError;
-use crate::control::words::{self, Call, SwapOutcome, SwapReport};
+use crate::control::words::{self, Call, DEADLINE_MAX, SwapOutcome, SwapReport};
 use clap::Args;
 pub(super) use render::{from_to, paused, text};
 use std::path::PathBuf;
@@ -68,13 +68,12 @@ pub struct Swap {
     ask: Ask,
 }
 
-/// More is no pause but an outage: initiators give a command some 30 s.
-const DEADLINE_MAX: Duration = Duration::from_secs(60);
-
 fn deadline(text: &str) -> Result<Duration, String> {
     match size::parse_time(text)? {
         Duration::ZERO => Err("a pause takes some milliseconds: write 500ms or more, like 2s".to_owned()),
-        time if time > DEADLINE_MAX => Err("at most 60s: initiators wait no longer".to_owned()),
+        time if time > DEADLINE_MAX => {
+            Err(format!("at most {}s: initiators do not wait much longer", DEADLINE_MAX.as_secs()))
+        }
         time => Ok(time),
     }
 }

@@ -22,7 +22,7 @@ use super::supervisor::Supervisor;
 use super::world::{Hold, World};
 use crate::control::error::{Code, Error};
 use crate::control::machine::Ticket;
-use crate::control::words::{self, Pause, SWAPS_MAX, SwapOutcome, SwapReport, What};
+use crate::control::words::{self, DEADLINE_MAX, Pause, SWAPS_MAX, SwapOutcome, SwapReport, What};
 use decide::Staged;
 use mainstay_base::time::Instant;
 use mainstay_edge::clock;
@@ -35,8 +35,6 @@ use std::time::Duration;
 
 /// How long stores get to become dry, if nothing else is asked for.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The longest deadline that makes sense: initiators give up on a command after some 30 s.
-const DEADLINE_MAX: Duration = Duration::from_secs(20);
 /// Those who are served go first, while a program is looked at.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
@@ -121,7 +119,8 @@ async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infa
         let mut world = shared.borrow_mut();
         let report = world.swap_report();
         (report.from, report.to) = (staged.from.clone(), Some(staged.to.clone()));
-        tracing::info!(from = staged.from.version, to = staged.to.version, build = staged.to.build, "swap staged");
+        let Staged { from, to, .. } = &staged;
+        tracing::info!("swap asked for, from {} ({}) to {} ({})", from.version, from.build, to.version, to.build);
     }
     let forms = decide::decide(&staged, &asked)?;
     let Staged { image, old, .. } = staged;
@@ -231,7 +230,13 @@ impl World {
         let (step, why) = (report.step.clone().unwrap_or_default(), report.why.clone().unwrap_or_default());
         match report.outcome {
             SwapOutcome::Done => {
-                tracing::info!(from = report.from.version, to = VERSION, "swapped");
+                let (from, ms) = (&report.from, report.pause.map_or(0, |pause| pause.total_us / 1000));
+                tracing::info!(
+                    "swapped from {} ({}) to {VERSION} ({}), paused {ms} ms",
+                    from.version,
+                    from.build,
+                    self.build
+                );
                 self.tell(What::Resumed { report: Box::new(report.clone()) });
             }
             SwapOutcome::Refused | SwapOutcome::RolledBack => {
