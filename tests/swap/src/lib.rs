@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod events;
 pub mod found;
+pub mod golden;
 pub mod ground;
 pub mod libiscsi;
 pub mod load;
@@ -18,6 +19,7 @@ pub mod person;
 pub mod program;
 pub mod rig;
 pub mod scene;
+pub mod series;
 pub mod socket;
 pub mod storm;
 pub mod watch;

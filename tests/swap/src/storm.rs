@@ -19,7 +19,7 @@ use mainstay_testkit::daemon::Daemon;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How large a storm is.
 #[derive(Clone, Debug)]
@@ -289,11 +289,4 @@ impl Report {
             self.found.table(),
         )
     }
-}
-
-/// The time a storm has taken, for its last line.
-pub fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = Instant::now();
-    let done = what();
-    (done, begun.elapsed())
 }

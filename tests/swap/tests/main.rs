@@ -3,8 +3,12 @@
 //! Only Linux can swap so far.
 #![cfg(target_os = "linux")]
 
+mod crash;
 mod demo;
+mod golden;
 mod refused;
 mod rolled_back;
 mod scenes;
+mod signals;
+mod surroundings;
 mod versions;

@@ -11,6 +11,7 @@ use super::super::world::World;
 use super::Ended;
 use crate::config::{Log, Voice};
 use crate::control::console::Console;
+use crate::control::place;
 use crate::control::words::SwapOutcome;
 use mainstay_base::snapshot::Snapshot;
 use mainstay_edge::swap::{Guard, Handover, Moment, Moments};
@@ -36,7 +37,10 @@ pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
         Err(why) => tracing::error!("{why}"),
     }
     world.arrived(moments, came_back);
-    live::live(world, runtime)
+    let control = world.places.control.clone();
+    let served = live::live(world, runtime);
+    place::unbind(&control);
+    served
 }
 
 fn adopt(handover: &mut Handover) -> Result<(World, Runtime), String> {
