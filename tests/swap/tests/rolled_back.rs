@@ -10,9 +10,15 @@ const ANY: &[&str] = &["--allow-same", "--allow-downgrade"];
 fn the_old_program_fails_before_it_leaves() {
     let mut rig = Rig::next();
     let next = rig.program.clone();
-    for (order, step) in [("stop error", "quiesce"), ("save error", "save"), ("exec error", "exec")] {
+    let error = "a test ordered an error";
+    for (order, step, word) in [
+        ("stop error", "quiesce", error),
+        ("save error", "save", error),
+        ("save panic", "save", "broke"),
+        ("exec error", "exec", error),
+    ] {
         rig.order(order);
-        let answer = rig.swap_in_vain(&next, ANY, (ROLLED_BACK, step, "a test ordered an error"));
+        let answer = rig.swap_in_vain(&next, ANY, (ROLLED_BACK, step, word));
         assert!(rig.has_happened(), "{order}");
         println!("{order}: {}", answer.word("why"));
     }

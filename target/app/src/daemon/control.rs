@@ -165,7 +165,7 @@ fn begin_resize(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticke
         let result = match grown {
             Ok(Ok(_)) => Ok(world.resized(index, name, geometry)),
             Ok(Err(why)) => Err(Error::store_refused(&name, &why)),
-            Err(_) => Err(Error::store_refused(&name, "calls_waiting it failed inside the daemon")),
+            Err(_) => Err(Error::store_refused(&name, "it failed inside the daemon")),
         };
         world.respond(id, ticket, result);
     });

@@ -7,6 +7,7 @@ use super::supervisor::Supervisor;
 use super::swap::{Surroundings, VERSION};
 use super::world::World;
 use super::{Error, control};
+use crate::control::place;
 use crate::control::words::What;
 use mainstay_edge::swap;
 use std::cell::RefCell;
@@ -23,28 +24,34 @@ const LINGER: Duration = Duration::from_millis(1);
 /// Turns of the runtime after which those who had something to send when reading began again have been heard.
 const TURNS: usize = 3;
 
-/// A runtime for a parked world, whose sockets are then registered with it.
-pub(super) fn awake(world: &mut World) -> std::io::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()?;
-    {
-        let _inside = runtime.enter();
-        world.unpark()?;
-    }
-    Ok(runtime)
+/// What a world needs to live. All that can fail is in making it.
+pub(super) struct Awake {
+    runtime: Runtime,
+    signals: Signals,
 }
 
-/// Until the daemon is told to stop. A swap that succeeds does not come back.
-pub(super) fn live(world: World, runtime: Runtime) -> Result<(), Error> {
+/// A runtime for a parked world, whose sockets are then registered with it.
+pub(super) fn awake(world: &mut World) -> std::io::Result<Awake> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()?;
+    let inside = runtime.enter();
+    world.unpark()?;
+    let signals = Signals::listen()?;
+    drop(inside);
+    Ok(Awake { runtime, signals })
+}
+
+/// Until the daemon is told to stop. A swap that succeeds does not come back. Whoever lives last takes the control socket
+/// away, also if another program made it.
+pub(super) fn live(world: World, awake: Awake) -> Result<(), Error> {
+    let Awake { runtime, mut signals } = awake;
     // Before anything else: a signal that comes early stops us like a late one.
-    let mut signals = {
-        let _inside = runtime.enter();
-        Signals::listen()?
-    };
     swap::unblock_signals();
+    let control = world.places.control.clone();
     let supervisor = Rc::new(Supervisor::from_environment());
     let shared = Rc::new(RefCell::new(world));
     let serve = serve(&shared, &mut signals, &supervisor);
     let stopped = runtime.block_on(tokio::task::LocalSet::new().run_until(serve));
+    place::unbind(&control);
     // A thread that waits for a disk that hangs must not keep us.
     runtime.shutdown_background();
     stopped

@@ -90,12 +90,10 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
     // Before any volume is opened: an address that is taken must not leave a file behind that was made for nothing.
     let listeners = listen(&mut site)?;
     let control = place::bind(&options.control)?;
-    let served = world(config, options, site, exports, state, listeners, control.into()).and_then(|mut world| {
-        let runtime = live::awake(&mut world)?;
-        live::live(world, runtime)
-    });
-    place::unbind(&control_path);
-    served
+    let world = world(config, options, site, exports, state, listeners, control.into());
+    let ready = world.and_then(|mut world| Ok((live::awake(&mut world)?, world)));
+    let (awake, world) = ready.inspect_err(|_| place::unbind(&control_path))?;
+    live::live(world, awake)
 }
 
 fn world(

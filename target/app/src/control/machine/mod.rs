@@ -204,9 +204,11 @@ impl Machine {
         }
     }
 
-    /// Whether more bytes should be read: false while a whole line waits, or the peer does not read its answers.
+    /// Whether more bytes should be read: false while a whole line waits, or the beginning of one that is too long, or the
+    /// peer does not read its answers.
     pub fn wants_input(&self) -> bool {
-        !self.ended && self.output().len() <= OUTPUT_HIGH && !self.input[self.scanned..].contains(&b'\n')
+        let waits = self.input.len() - self.parsed > LINE_MAX || self.input[self.scanned..].contains(&b'\n');
+        !self.ended && self.output().len() <= OUTPUT_HIGH && !waits
     }
 
     /// Everything asked was answered and sent, and nothing more can come.

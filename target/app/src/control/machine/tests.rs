@@ -336,3 +336,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_that_nobody_asks_for_is_bounded() {
+    let mut machine = Machine::new();
+    let mut taken = 0;
+    while machine.wants_input() && taken < 1000 {
+        machine.receive(&[b' '; 4096]);
+        taken += 1;
+    }
+    assert!(machine.input.len() <= LINE_MAX + 4096);
+    // Asked again, it goes on.
+    assert!(machine.poll_request().is_none());
+    assert!(machine.wants_input());
+}

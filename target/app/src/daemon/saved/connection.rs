@@ -65,6 +65,10 @@ const PARTINGS: [Parting; 7] = [
 
 /// Its machine, and the rest.
 pub(super) fn save(world: &World, connection: &Connection, forms: &Forms) -> Result<(Section, Section), Inexpressible> {
+    Inexpressible::looking(|| save_one(world, connection, forms))
+}
+
+fn save_one(world: &World, connection: &Connection, forms: &Forms) -> Result<(Section, Section), Inexpressible> {
     let id = connection.nexus.id();
     let session = world.sessions.entry(id).map(|(tsih, cid)| SessionV1 { tsih: tsih.into(), cid: cid.into() });
     #[cfg(feature = "next")]

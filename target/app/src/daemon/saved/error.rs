@@ -2,6 +2,7 @@
 
 use super::handed::Role;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// State that the form asked for has no words for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,12 @@ pub struct Inexpressible {
 impl Inexpressible {
     pub(super) fn new(kind: &str, version: u32, what: impl Into<String>) -> Inexpressible {
         Inexpressible { kind: kind.to_owned(), version, what: what.into() }
+    }
+
+    /// What only looks at the world: a mistake in it costs a swap, and not the daemon.
+    pub(super) fn looking<T>(look: impl FnOnce() -> Result<T, Inexpressible>) -> Result<T, Inexpressible> {
+        let broke = "anything: the daemon broke over it, as its standard error says";
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| Err(Inexpressible::new("snapshot", 1, broke)))
     }
 
     pub(super) fn in_flight(count: usize) -> Inexpressible {
@@ -46,5 +53,17 @@ pub enum Unreadable {
 impl Unreadable {
     pub(super) fn section(kind: &'static str, why: impl ToString) -> Unreadable {
         Unreadable::Section { kind, why: why.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_breaks_over_the_world_has_no_words_for_it() {
+        assert_eq!(Inexpressible::looking(|| Ok(7)), Ok(7));
+        let broke = Inexpressible::looking::<()>(|| panic!("as a mistake in it would")).unwrap_err();
+        assert!(broke.to_string().contains("broke"), "{broke}");
     }
 }

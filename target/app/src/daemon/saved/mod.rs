@@ -48,6 +48,7 @@ pub use rehearsal::Rehearsal;
 pub use rehearsal::rehearse;
 pub use show::show;
 
+use super::fault;
 use super::world::{Ground, Hold, World};
 use mainstay_base::snapshot::{Section, Snapshot};
 use mainstay_edge::swap;
@@ -100,11 +101,14 @@ impl World {
         if self.in_flight() > 0 {
             return Err(Inexpressible::in_flight(self.in_flight()));
         }
-        let connections = self.connections.iter();
-        let pairs = connections.map(|(_, connection)| connection::save(self, connection, forms));
-        let mut sections = self.save_around(forms, pairs.collect::<Result<_, _>>()?)?;
-        sections.extend(descriptors::save(self, forms)?);
-        Ok(snapshot(sections))
+        Inexpressible::looking(|| {
+            fault::at("save").map_err(|why| Inexpressible::new("snapshot", 1, why))?;
+            let connections = self.connections.iter();
+            let pairs = connections.map(|(_, connection)| connection::save(self, connection, forms));
+            let mut sections = self.save_around(forms, pairs.collect::<Result<_, _>>()?)?;
+            sections.extend(descriptors::save(self, forms)?);
+            Ok(snapshot(sections))
+        })
     }
 
     /// All sections but the circumstances, around those of the connections, which are in order.
@@ -116,23 +120,27 @@ impl World {
     }
 
     fn save_before(&self, forms: &Forms) -> Result<Vec<Section>, Inexpressible> {
-        let mut sections = Vec::with_capacity(READS.len() + self.volumes.len() + 2 * self.connections.len());
-        sections.extend(program::save(self, forms)?);
-        sections.extend(config::save(self, forms)?);
-        sections.extend(state::save(self, forms)?);
-        volume::save(self, forms, &mut sections)?;
-        sections.extend(arena::save(self, forms)?);
-        Ok(sections)
+        Inexpressible::looking(|| {
+            let mut sections = Vec::with_capacity(READS.len() + self.volumes.len() + 2 * self.connections.len());
+            sections.extend(program::save(self, forms)?);
+            sections.extend(config::save(self, forms)?);
+            sections.extend(state::save(self, forms)?);
+            volume::save(self, forms, &mut sections)?;
+            sections.extend(arena::save(self, forms)?);
+            Ok(sections)
+        })
     }
 
     fn save_after(&self, forms: &Forms) -> Result<Vec<Section>, Inexpressible> {
-        let mut sections = Vec::new();
-        sections.extend(sessions::save(self, forms)?);
-        #[cfg(feature = "next")]
-        sections.extend(next::registry::save(self, forms)?);
-        sections.extend(controls::save(self, forms)?);
-        sections.extend(journal::save(self, forms)?);
-        Ok(sections)
+        Inexpressible::looking(|| {
+            let mut sections = Vec::new();
+            sections.extend(sessions::save(self, forms)?);
+            #[cfg(feature = "next")]
+            sections.extend(next::registry::save(self, forms)?);
+            sections.extend(controls::save(self, forms)?);
+            sections.extend(journal::save(self, forms)?);
+            Ok(sections)
+        })
     }
 
     /// The world that was saved, parked: its requests are held, and its sockets are only descriptors.

@@ -5,17 +5,15 @@
 
 use super::super::Error;
 use super::super::fault;
-use super::super::live;
+use super::super::live::{self, Awake};
 use super::super::saved::Inherited;
 use super::super::world::World;
 use super::Ended;
 use crate::config::{Log, Voice};
 use crate::control::console::Console;
-use crate::control::place;
 use crate::control::words::SwapOutcome;
 use mainstay_base::snapshot::Snapshot;
 use mainstay_edge::swap::{Guard, Handover, Moment, Moments};
-use tokio::runtime::Runtime;
 
 /// How the next program gets its voice: starts the log, and gives the console.
 pub type Speak = fn(Voice, &Log) -> Result<Box<dyn Console>, String>;
@@ -23,7 +21,7 @@ pub type Speak = fn(Voice, &Log) -> Result<Box<dyn Console>, String>;
 /// Go on where the predecessor left.
 pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
     let guard = Guard::stand(&handover)?;
-    let (mut world, runtime) = match adopt(&mut handover) {
+    let (mut world, awake) = match adopt(&mut handover) {
         Ok(adopted) => adopted,
         Err(why) => guard.go_back(&why),
     };
@@ -33,17 +31,14 @@ pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
     let moments = handover.moments();
     match speak(world.voice, &world.config.log) {
         Ok(console) => world.console = console,
-        // That nobody can be told is no reason to stop serving.
-        Err(why) => tracing::error!("{why}"),
+        // That nobody can be told is no reason to stop serving; who asked for the swap hears of it.
+        Err(why) => world.swap_report().remarks.push(format!("the log does not go on: {why}")),
     }
     world.arrived(moments, came_back);
-    let control = world.places.control.clone();
-    let served = live::live(world, runtime);
-    place::unbind(&control);
-    served
+    live::live(world, awake)
 }
 
-fn adopt(handover: &mut Handover) -> Result<(World, Runtime), String> {
+fn adopt(handover: &mut Handover) -> Result<(World, Awake), String> {
     fault::at("adopt")?;
     let bytes = handover.snapshot().map_err(|error| format!("the snapshot cannot be read: {error}"))?;
     let snapshot = Snapshot::decode(&bytes).map_err(|error| error.to_string())?;
@@ -52,9 +47,9 @@ fn adopt(handover: &mut Handover) -> Result<(World, Runtime), String> {
     if let Some(carried) = &mut world.swap_report().carried {
         carried.snapshot_bytes = bytes.len() as u64;
     }
-    let runtime = live::awake(&mut world).map_err(|error| format!("the runtime: {error}"))?;
+    let awake = live::awake(&mut world).map_err(|error| format!("the runtime: {error}"))?;
     fault::at("commit")?;
-    Ok((world, runtime))
+    Ok((world, awake))
 }
 
 impl World {

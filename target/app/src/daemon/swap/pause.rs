@@ -26,7 +26,6 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
     let left = prepared.deadline.since(clock::now());
     world.pool.shutdown(left).map_err(|busy| Ended::rolled_back("quiesce", busy))?;
     world.moments.dry = clock::now().0;
-    fault::at("save").map_err(|why| Ended::rolled_back("save", why))?;
     let carried = world.burden();
     world.swap_report().carried = Some(carried);
     let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?.encode();

@@ -24,8 +24,8 @@ pub(super) async fn quiesce(shared: &Shared, deadline: Instant) -> Result<(), En
         if shared.borrow().is_stopping() {
             return Err(Ended::refused("quiesce", "the daemon is told to stop"));
         }
-        let Some(why) = shared.borrow().slow() else { break };
         let now = clock::now();
+        let Some(why) = shared.borrow().slow(deadline.since(now), deadline.since(begun)) else { break };
         if now >= deadline {
             let ms = now.since(begun).as_millis();
             return Err(Ended::refused("quiesce", format!("{why}, and was not done {ms} ms later (--deadline)")));

@@ -23,6 +23,10 @@ const SLICE: Duration = Duration::from_micros(500);
 
 /// The world as it is, taken piece by piece while everything goes on.
 pub(in super::super) async fn live_snapshot(shared: &Shared, forms: &Forms) -> Result<Snapshot, Inexpressible> {
+    // One at a time: who began goes on.
+    while shared.borrow().live.is_some() {
+        tokio::task::yield_now().await;
+    }
     shared.borrow_mut().live_begin(forms)?;
     loop {
         let saved = shared.borrow_mut().live_step(SLICE);

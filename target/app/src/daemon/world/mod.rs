@@ -140,6 +140,8 @@ pub(super) struct World {
     forgotten: usize,
     /// When the arena ages next.
     ages: Instant,
+    /// Since when, at the latest, everybody has been heard again.
+    hears: Instant,
     /// Rung when a task has panicked.
     pub broken: Rc<Notify>,
     /// Tells the timer task that an earlier deadline may have come.
@@ -246,6 +248,7 @@ impl World {
             stopping: false,
             forgotten: 0,
             ages: clock::now(),
+            hears: Instant(0),
             broken: Rc::default(),
             timer: Rc::default(),
         }
@@ -488,6 +491,10 @@ impl World {
             return;
         }
         let kind = candidate.kind;
+        if self.live.is_some() {
+            // Whether it has a session is saved with it.
+            self.live_keep(id);
+        }
         match self.sessions.candidate(id, candidate) {
             Admission::Now(verdict) => {
                 let admitted = verdict.is_ok();

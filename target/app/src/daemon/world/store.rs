@@ -45,6 +45,12 @@ pub(super) struct Asked {
 /// A request that a store has worked on for longer does not come back at once: no pause begins while there is one.
 const STUCK: Duration = Duration::from_millis(100);
 
+/// A disk that is slow under its load answers every request late, and would never let a pause begin: so in the second half
+/// of the patience it may take as long as would leave it half of the rest. One that hangs has hung for longer by then.
+fn stuck(left: Duration, patience: Duration) -> Duration {
+    if left > patience / 2 { STUCK } else { STUCK.max(left / 2) }
+}
+
 impl World {
     /// Requests that have been submitted and not answered.
     pub fn in_flight(&self) -> usize {
@@ -56,8 +62,8 @@ impl World {
         self.asked.len() + self.calls_waiting
     }
 
-    /// Why a pause should not begin yet: something takes long.
-    pub fn slow(&self) -> Option<String> {
+    /// Why a pause should not begin yet: something takes long. `left`: of so much patience.
+    pub fn slow(&self, left: Duration, patience: Duration) -> Option<String> {
         if self.calls_waiting > 0 {
             return Some("another call of the control socket is being worked on".to_owned());
         }
@@ -74,7 +80,7 @@ impl World {
         if others > 0 {
             return Some(format!("{others} threads have something to do"));
         }
-        let (volume, stuck) = self.pool.longest().filter(|(_, time)| *time >= STUCK)?;
+        let (volume, stuck) = self.pool.longest().filter(|(_, time)| *time >= stuck(left, patience))?;
         let name = self.volumes[volume.0 as usize].name();
         Some(format!("volume {name:?} has worked for {} ms on one request", stuck.as_millis()))
     }
@@ -112,7 +118,9 @@ impl World {
 
     /// Keep nothing back any more: what was kept goes to the stores, in the order it came on each connection.
     pub fn release_held(&mut self) {
-        self.hold = Hold::Nothing;
+        if std::mem::take(&mut self.hold) == Hold::All {
+            self.listen_again();
+        }
         let holding = self.connections.iter_mut().filter(|(_, connection)| !connection.held.is_empty());
         let held: Vec<_> = holding.map(|(&id, connection)| (id, std::mem::take(&mut connection.held))).collect();
         for (id, requests) in held {
@@ -162,4 +170,24 @@ fn count(traffic: &mut Traffic, completion: &Completion, asked: Instant) {
         Op::Extent { .. } => (metrics::Kind::Other, 0),
     };
     traffic.complete(kind, bytes, nanos);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_gets_its_pause_and_one_that_hangs_does_not() {
+        for patience in [100, 300, 2000, 20_000].map(Duration::from_millis) {
+            let slow = Duration::from_millis(150).min(patience / 5);
+            let begins = |took: &dyn Fn(Duration) -> Duration| {
+                (0..100).any(|n| {
+                    let waited = patience * n / 100;
+                    took(waited) < stuck(patience - waited, patience)
+                })
+            };
+            assert!(begins(&|_| slow), "{patience:?}");
+            assert!(!begins(&|waited| STUCK + waited), "{patience:?}");
+        }
+    }
 }

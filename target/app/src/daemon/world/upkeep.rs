@@ -1,6 +1,6 @@
 //! What has to be done as time passes: deadlines, memory for those who wait for it, memory given back.
 
-use super::{Connection, World};
+use super::{Connection, Hold, World};
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
 use mainstay_edge::{clock, memory};
@@ -18,13 +18,17 @@ const TIMER_GRAIN: Duration = Duration::from_millis(50);
 const TIMER_GRAIN_EACH: Duration = Duration::from_micros(20);
 /// While there are connections we look at least this often, for their deadlines move with what they do.
 const TIMER_MAX: Duration = Duration::from_secs(1);
+/// After a pause nobody is late for so long: what they said in it has to be read first.
+const HEARING: Duration = Duration::from_secs(1);
 
 impl World {
     /// Time has passed. Gives how long to wait for the next call; none: until `timer` says.
     pub fn tick(&mut self) -> Option<Duration> {
         let now = clock::now();
         let is_due = |c: &Connection| c.nexus.deadline().is_some_and(|deadline| deadline <= now);
-        let due: Vec<NexusId> = self.connections.iter().filter(|(_, c)| is_due(c)).map(|(&id, _)| id).collect();
+        let hears = self.hold != Hold::All && self.hears <= now;
+        let due = self.connections.iter().filter(|(_, c)| hears && is_due(c));
+        let due: Vec<NexusId> = due.map(|(&id, _)| id).collect();
         for id in due {
             self.with(id, |nexus, cx| nexus.tick(cx));
         }
@@ -34,6 +38,11 @@ impl World {
         let next = next.map(|next| next.since(now).clamp(grain, TIMER_MAX.max(grain)));
         let next = if self.hopeful > 0 { Some(grain) } else { next };
         [next, self.tidy_up(now)].into_iter().flatten().min()
+    }
+
+    /// Bytes are taken again, after a pause.
+    pub(super) fn listen_again(&mut self) {
+        self.hears = clock::now() + HEARING;
     }
 
     /// Give memory back that a burst has left. Gives when to go on with that.

@@ -8,6 +8,7 @@ use crate::daemon::saved::handed::Silent;
 use crate::daemon::site;
 use crate::daemon::world::{Socket, World};
 use mainstay_base::sam::{Lun, NexusId};
+use mainstay_base::time::Instant;
 use mainstay_edge::clock;
 use mainstay_edge::state::StateDir;
 use mainstay_proto::iscsi::keys::Offers;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 pub struct Rig {
     pub world: World,
     /// Lives as long.
-    _dir: TempDir,
+    pub _dir: TempDir,
 }
 
 fn socket() -> OwnedFd {
@@ -52,6 +53,11 @@ impl Rig {
 
     /// A connection that has not said anything.
     pub fn connect(&mut self) -> NexusId {
+        self.connect_at(clock::now())
+    }
+
+    /// One that came at this time.
+    pub fn connect_at(&mut self, now: Instant) -> NexusId {
         let port = 40_000 + (self.world.nexus_next % 20_000) as u16;
         let setup = Setup {
             local: "127.0.0.1:3260".parse().unwrap(),
@@ -60,7 +66,7 @@ impl Rig {
             limits: Limits::default(),
             seed: [port as u8; 32],
             offers: Offers::default(),
-            now: clock::now(),
+            now,
         };
         self.world.begin_connection(Socket::Parked(socket()), setup)
     }
