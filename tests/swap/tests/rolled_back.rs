@@ -50,5 +50,6 @@ fn the_new_program_fails_before_it_has_taken_over() {
         assert_eq!(rig.events.count("rolled-back"), 12, "{:?}", rig.events.heard());
         rig.swap_well(&next, ANY);
         assert!(rig.daemon.stop().success());
+        assert!(!rig.daemon.control().exists(), "who stops takes the socket away, whoever made it");
     }
 }

@@ -3,10 +3,11 @@
 use super::page::{Failure, Page, stage};
 use super::{HANDOVER, Handover, Moment, handover, sys};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::PanicHookInfo;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ struct WayBack {
     /// Where the first thread's stack may end; 0: it may grow for ever.
     stack_end: u64,
     thread: AtomicU32,
+    /// How many descriptors there may be, if that was raised for copies; 0: it was not.
+    descriptors: AtomicU64,
 }
 
 static WAY_BACK: OnceLock<WayBack> = OnceLock::new();
@@ -69,19 +72,26 @@ impl Guard {
             return Ok(guard(None));
         }
         let here = 0u8;
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+        let limit = getrlimit(Resource::Stack).current;
         let back = WayBack {
             page,
             old: sys::Program::new(page.old.load(SeqCst)),
             mask: sys::mask(),
             stack_end: limit.map_or(0, |limit| (&raw const here as u64).saturating_sub(limit)),
             thread: AtomicU32::new(0),
+            descriptors: AtomicU64::new(0),
         };
         WAY_BACK.set(back).map_err(|_| Errno::BUSY)?;
         match Armed::new(page) {
             Ok(armed) => {
                 handover.originals_stay.store(armed.shared, SeqCst);
-                Ok(guard(Some(armed)))
+                let guard = guard(Some(armed));
+                if handover.originals_stay.load(SeqCst)
+                    && let Some(back) = WAY_BACK.get()
+                {
+                    back.make_room(guard.carried.len());
+                }
+                Ok(guard)
             }
             Err(error) => {
                 // Nothing is taken yet, so this thread can go back by itself.
@@ -119,6 +129,9 @@ impl Guard {
             let _ = thread.join();
             if shared {
                 self.carried.iter().copied().for_each(sys::close);
+                if let Some(back) = WAY_BACK.get() {
+                    back.give_room_back();
+                }
             }
         } else {
             page.step(stage::BACK, stage::COMMITTED);
@@ -186,9 +199,28 @@ fn watch(until: Instant, table: &AtomicU32) {
 }
 
 impl WayBack {
+    /// For so many copies, as far as we are allowed to. Where that is not far enough, a descriptor will not be taken.
+    fn make_room(&self, copies: usize) {
+        let limit = getrlimit(Resource::Nofile);
+        let Some(soft) = limit.current else { return };
+        let wanted = soft.saturating_add(copies as u64).min(limit.maximum.unwrap_or(u64::MAX));
+        if wanted > soft && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).is_ok() {
+            self.descriptors.store(soft, SeqCst);
+        }
+    }
+
+    /// Safe inside a signal handler.
+    fn give_room_back(&self) {
+        if let soft @ 1.. = self.descriptors.swap(0, SeqCst) {
+            let limit = getrlimit(Resource::Nofile);
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(soft), ..limit });
+        }
+    }
+
     /// Becomes the old program. Safe inside a signal handler.
     fn leave(&self) -> ! {
         self.page.stage.store(stage::FAILED, SeqCst);
+        self.give_room_back();
         self.old.exec(Some(self.mask));
         sys::die()
     }

@@ -32,7 +32,7 @@ impl Luggage {
         far.write_all(b"unread").unwrap();
         let memory = sealed("luggage", b"in memory").unwrap();
         let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).min(5100) - 100;
-        let more = if what == "many" { room } else { 0 };
+        let more = if what.ends_with("many") { room } else { 0 };
         let more = (0..more).map(|_| memory.try_clone().unwrap()).collect();
         Luggage { listener, near, far, memory, more }
     }
@@ -169,6 +169,11 @@ fn cold(what: &str, folder: &Path) {
     assert_eq!(args[1..], ["one argument", ""], "{args:?}");
     let moved = reserve().unwrap();
     handlers();
+    if what == "shared-many" {
+        // There is room for each once, and no more.
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.current.map(|soft| soft.min(1024)), ..limit }).unwrap();
+    }
     let luggage = Luggage::pack(what);
     let old = Image::running().unwrap();
     let state =
@@ -304,7 +309,9 @@ fn warm(mut handover: Handover, folder: &Path) {
 
 fn assert_same(before: &str, now: &str) {
     for (before, now) in before.lines().zip(now.lines()) {
-        assert_eq!(before, now);
+        // Copies of many make the table of descriptors larger, and it stays so.
+        let grows = now.contains("FDSize") && before.contains("FDSize 1024");
+        assert!(before == now || grows, "{before} became {now}");
     }
     assert_eq!(before.lines().count(), now.lines().count(), "{before}\n{now}");
 }

@@ -37,6 +37,7 @@ const PLAYS: &[(&str, &[&str])] = &[
     ("sys", &["back: SIGSYS", "new: done"]),
     ("hang", &["back: it did not commit within 300 ms", "new: done"]),
     ("shared-fine", &["new: done"]),
+    ("shared-many", &["new: done"]),
     ("shared-closed", &["back: closed everything", "new: done"]),
     ("shared-panic", &["back: panic: nobody expected this (", "new: done"]),
     ("shared-segv", &["back: SIGSEGV", "new: done"]),
