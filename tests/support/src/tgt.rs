@@ -26,7 +26,11 @@ pub struct Tgt {
 impl Tgt {
     /// Starts without targets. Needs root: the management channel lies in /run.
     pub fn start() -> Result<Tgt, String> {
-        let portal = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Tgt::start_at(SocketAddr::from(([127, 0, 0, 1], free_port())))
+    }
+
+    /// The same, at this portal.
+    pub fn start_at(portal: SocketAddr) -> Result<Tgt, String> {
         // The channel's number only has to differ from that of other daemons, and to be below 32768.
         let channel = (portal.port() % 32000 + 1).to_string();
         let mut command = Command::new("tgtd");
@@ -39,7 +43,7 @@ impl Tgt {
             match tgt.admin(&["--op", "show", "--mode", "target"]) {
                 Ok(()) => return Ok(tgt),
                 Err(why) if Instant::now() > deadline => return Err(why),
-                Err(_) => thread::sleep(Duration::from_millis(50)),
+                Err(_) => thread::sleep(Duration::from_millis(2)),
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mainstay_testkit::initiator::{Login, opcode, pdu};
@@ -16,6 +17,7 @@ use super::latency::Latency;
 use super::pattern::{BLOCK, Ledger, Pattern, next};
 use super::row::Row;
 use super::target::Place;
+use super::watch::Watch;
 
 /// What a run has measured.
 #[derive(Clone, Debug)]
@@ -32,11 +34,13 @@ pub struct Measured {
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug)]
-pub enum Stop {
+pub enum Stop<'a> {
     /// After a warm-up and so much time.
     After(Duration),
     /// Once over the whole disk, every byte looked at.
     WholeDisk,
+    /// When somebody sets this.
+    Told(&'a AtomicBool),
 }
 
 struct Slot {
@@ -87,10 +91,16 @@ pub struct Client<'a> {
     busy: Vec<bool>,
     issued: u64,
     spin: bool,
+    /// Looks at every completion, where when matters and not only how long.
+    pub watch: Option<Watch>,
 }
 
 /// As much as comes at once.
 const INBOX: usize = 1 << 20;
+/// The same where there are many sessions.
+const INBOX_OF_MANY: usize = 64 << 10;
+/// And of a session that says nothing.
+const INBOX_IDLE: usize = 4 << 10;
 /// The largest segment we declare, and so the largest PDU.
 const SEGMENT: usize = 256 << 10;
 const PIECES_MAX: usize = 256;
@@ -100,8 +110,14 @@ impl<'a> Client<'a> {
     pub fn new(place: &Place, row: &'a Row, pattern: &'a Pattern, generation: u8, spin: bool) -> Result<Self, String> {
         let poll = epoll::create(CreateFlags::CLOEXEC).map_err(|e| format!("epoll: {e}"))?;
         let mut connections = Vec::new();
-        for number in 0..row.sessions {
-            let connection = connect(place, row, number as u16)?;
+        for number in 0..row.sessions + row.idle {
+            let idle = number >= row.sessions;
+            let inbox = match row.sessions {
+                _ if idle => INBOX_IDLE,
+                ..=64 => INBOX,
+                _ => INBOX_OF_MANY,
+            };
+            let connection = connect(place, if idle { 0 } else { row.depth }, inbox, number as u16)?;
             let flags = EventFlags::IN;
             epoll::add(&poll, &connection.stream, EventData::new_u64(number as u64), flags)
                 .map_err(|e| format!("epoll: {e}"))?;
@@ -121,23 +137,25 @@ impl<'a> Client<'a> {
             busy: vec![false; (place.bytes / row.bytes as u64) as usize],
             issued: 0,
             spin,
+            watch: None,
         })
     }
 
     /// Runs the row. `mark` is called when the measured time starts and when it ends.
-    pub fn run(&mut self, ledger: &mut Ledger, stop: Stop, mut mark: impl FnMut()) -> Result<Measured, String> {
+    pub fn run(&mut self, ledger: &mut Ledger, stop: Stop<'_>, mut mark: impl FnMut()) -> Result<Measured, String> {
         let (warm, span) = match stop {
             Stop::After(span) => (span.mul_f64(0.15).max(Duration::from_millis(60)), span),
             Stop::WholeDisk => {
                 (self.cursor, self.cursor_end) = (0, self.bytes);
                 (Duration::ZERO, Duration::from_secs(3600))
             }
+            Stop::Told(_) => (Duration::ZERO, Duration::MAX),
         };
         let mut begin = Instant::now();
         let mut measuring = false;
         let mut measured = Measured { ios: 0, ios_all: 0, elapsed: Duration::ZERO, latency: Latency::new() };
         let mut last_word = Instant::now();
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 16];
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
         for index in 0..self.connections.len() {
             self.refill(index, ledger)?;
         }
@@ -150,6 +168,11 @@ impl<'a> Client<'a> {
                 mark();
                 begin = Instant::now();
             } else if measuring && now - begin >= span {
+                break;
+            }
+            if let Stop::Told(told) = stop
+                && told.load(Ordering::Relaxed)
+            {
                 break;
             }
             if now - last_word > Duration::from_secs(20) {
@@ -194,6 +217,15 @@ impl<'a> Client<'a> {
 
     fn idle(&self) -> bool {
         self.connections.iter().all(|c| c.free.len() == c.slots.len() && c.queue.is_empty())
+    }
+
+    /// Asks every session, idle ones too, for one last answer: each must still be there, and have nothing to complain of.
+    pub fn roll_call(&mut self) -> Result<(), String> {
+        let lun = self.lun;
+        for (number, connection) in self.connections.iter_mut().enumerate() {
+            connection.answers(lun).map_err(|why| format!("session {number} in the roll call: {why}"))?;
+        }
+        Ok(())
     }
 
     fn place_next(&mut self) -> Option<u64> {
@@ -313,6 +345,9 @@ impl<'a> Client<'a> {
                 _ => return Err(odd()),
             };
             if ended {
+                if word(24) != connection.exp_stat_sn {
+                    return Err(format!("StatSN {} where {} is due", word(24), connection.exp_stat_sn));
+                }
                 connection.exp_stat_sn = word(24).wrapping_add(1);
                 if !self.row.write && slot.received != len || head[3] != 0 || head[1] & 0x06 != 0 {
                     return Err(odd());
@@ -320,6 +355,9 @@ impl<'a> Client<'a> {
                 slot.busy = false;
                 measured.ios += 1;
                 measured.latency.count((now - slot.started).as_nanos() as u64);
+                if let Some(watch) = &mut self.watch {
+                    watch.done(index, slot.started, now);
+                }
                 if self.row.write {
                     self.busy[(slot.at / len as u64) as usize] = false;
                 }
@@ -328,7 +366,7 @@ impl<'a> Client<'a> {
         }
         if connection.start == connection.end {
             (connection.start, connection.end) = (0, 0);
-        } else if INBOX - connection.start < SEGMENT + 64 {
+        } else if connection.inbox.len() - connection.start < len.min(SEGMENT) + 64 {
             connection.inbox.copy_within(connection.start..connection.end, 0);
             (connection.start, connection.end) = (0, connection.end - connection.start);
         }
@@ -441,6 +479,36 @@ impl Connection {
         Ok(())
     }
 
+    /// TEST UNIT READY on a connection with nothing under way, waiting for the answer.
+    fn answers(&mut self, lun: u8) -> Result<(), String> {
+        const TAG: u32 = 0x7000_0000;
+        let io = |error: io::Error| error.to_string();
+        self.stream.set_nonblocking(false).map_err(io)?;
+        self.stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(io)?;
+        let mut head = [0; 48];
+        head[0] = opcode::SCSI_COMMAND;
+        head[1] = 0x81;
+        head[9] = lun;
+        head[16..20].copy_from_slice(&TAG.to_be_bytes());
+        head[24..28].copy_from_slice(&self.cmd_sn.to_be_bytes());
+        head[28..32].copy_from_slice(&self.exp_stat_sn.to_be_bytes());
+        self.stream.write_all(&head).map_err(io)?;
+        self.cmd_sn = self.cmd_sn.wrapping_add(1);
+        loop {
+            self.stream.read_exact(&mut head).map_err(io)?;
+            let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+            match head[0] {
+                // A ping may wait here for us; it needs no answer so soon.
+                opcode::NOP_IN if word(16) == pdu::NO_TAG => {}
+                opcode::SCSI_RESPONSE if word(16) == TAG && head[2..4] == [0, 0] && word(24) == self.exp_stat_sn => {
+                    self.exp_stat_sn = self.exp_stat_sn.wrapping_add(1);
+                    return self.stream.set_nonblocking(true).map_err(io);
+                }
+                _ => return Err(format!("{head:02x?}, where StatSN {} is due", self.exp_stat_sn)),
+            }
+        }
+    }
+
     fn advance(&mut self, mut n: usize) {
         n += self.sent;
         while let Some(Piece::Head { len, .. } | Piece::Pattern { len, .. }) = self.queue.front() {
@@ -467,7 +535,7 @@ impl Connection {
     }
 }
 
-fn connect(place: &Place, row: &Row, number: u16) -> Result<Connection, String> {
+fn connect(place: &Place, depth: usize, inbox: usize, number: u16) -> Result<Connection, String> {
     let login = Login::new("iqn.2026-11.internal.mainstay.test:bench", &place.target)
         .session(number + 1)
         .key("MaxRecvDataSegmentLength", &SEGMENT.to_string())
@@ -481,17 +549,17 @@ fn connect(place: &Place, row: &Row, number: u16) -> Result<Connection, String> 
     nonblocking().map_err(|e| format!("socket: {e}"))?;
     Ok(Connection {
         stream,
-        slots: (0..row.depth)
+        slots: (0..depth)
             .map(|_| Slot { at: 0, started: Instant::now(), received: 0, busy: false, verify: false })
             .collect(),
-        free: (0..row.depth as u32).rev().collect(),
+        free: (0..depth as u32).rev().collect(),
         cmd_sn,
         max_cmd_sn,
         exp_stat_sn,
-        heads: Vec::with_capacity(row.depth * 96),
-        queue: VecDeque::with_capacity(row.depth * 2),
+        heads: Vec::with_capacity(depth * 96),
+        queue: VecDeque::with_capacity(depth * 2),
         sent: 0,
-        inbox: vec![0; INBOX],
+        inbox: vec![0; inbox],
         start: 0,
         end: 0,
         segment: agreed.target_segment.min(SEGMENT),

@@ -7,9 +7,11 @@ mod null;
 mod pattern;
 mod report;
 mod row;
+mod swap;
 mod sys;
 mod syscalls;
 mod target;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,15 @@ struct Options {
     /// Idle sessions of the memory rows; 0 leaves them out
     #[arg(long, default_value_t = 1000)]
     idle_sessions: usize,
+    /// Swaps of each row of swaps; 0 leaves these rows out
+    #[arg(long, default_value_t = 200)]
+    swaps: usize,
+    /// Idle sessions of one more row of swaps; 0 leaves it out
+    #[arg(long, default_value_t = 0)]
+    swap_idle: usize,
+    /// Nothing but swaps; --row then names a load, or `restart`
+    #[arg(long)]
+    only_swaps: bool,
     /// Folder for the file disks; it should not be on tmpfs
     #[arg(long, default_value = "build")]
     disk: PathBuf,
@@ -69,6 +80,7 @@ pub fn main() -> ExitCode {
         options.rounds = 1;
         options.seconds = options.seconds.min(0.3);
         options.mib = options.mib.min(64);
+        options.swaps = options.swaps.min(30);
     }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,46 +114,19 @@ fn run(options: &Options) -> Result<(), String> {
         .map_err(|e| format!("a folder in memory: {e}"))?;
     let pattern = Pattern::new();
     let mut report = Report::new(&targets, cores, options.spin);
-
-    if options.idle_sessions > 0 {
-        for &name in targets.iter().filter(|name| **name != "null") {
-            let contender = Contender::start(name, "memory", options.mib << 20, &disk_path, memory.path(), cores)?;
-            let sessions = if options.quick { options.idle_sessions.min(200) } else { options.idle_sessions };
-            report.memory(name, memory::measure(&contender, sessions)?);
-        }
-        report.print_memory();
+    if !options.only_swaps {
+        compare(options, &targets, &volumes, cores, &disk_path, memory.path(), &pattern, &mut report)?;
     }
-    report.print_head();
-    for &volume in &volumes {
-        let mut contenders = Vec::new();
-        for &name in &targets {
-            let mut contender = Contender::start(name, volume, options.mib << 20, &disk_path, memory.path(), cores)?;
-            if contender.keeps_data() {
-                pass(&mut contender, &FILL, &pattern, Stop::WholeDisk, options.spin)?;
-            }
-            contenders.push(contender);
-        }
-        let wanted = |row: &&Row| options.row.as_ref().is_none_or(|part| row.name.contains(part.as_str()));
-        for row in ROWS.iter().filter(wanted) {
-            let stop = Stop::After(Duration::from_secs_f64(options.seconds));
-            for _ in 0..options.rounds {
-                for contender in &mut contenders {
-                    let round = pass(contender, row, &pattern, stop, options.spin)?;
-                    report.round(contender.name, volume, row, round);
-                }
-            }
-            for contender in &mut contenders {
-                if let Some(calls) = count_calls(contender, row, &pattern, options)? {
-                    report.calls(contender.name, volume, row, calls);
-                }
-                if row.write && contender.keeps_data() {
-                    pass(contender, &CHECK, &pattern, Stop::WholeDisk, options.spin)?;
-                }
-            }
-            report.print_row(volume, row);
-        }
+    if options.swaps > 0 && targets.contains(&"mainstay") {
+        let extent = swap::Extent {
+            swaps: options.swaps,
+            idle: options.swap_idle,
+            quick: options.quick,
+            tgt: targets.contains(&"tgt"),
+            only: options.row.clone().filter(|_| options.only_swaps),
+        };
+        report.swaps(swap::run(&extent, cores, &disk_path, &pattern)?);
     }
-    report.print_verdict();
     if let Some(parent) = options.json.parent() {
         fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
     }
@@ -150,8 +135,61 @@ fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+/// The rows of I/O and of memory, target by target in turn.
+fn compare(
+    options: &Options,
+    targets: &[&'static str],
+    volumes: &[&'static str],
+    cores: usize,
+    disk: &Path,
+    memory: &Path,
+    pattern: &Pattern,
+    report: &mut Report,
+) -> Result<(), String> {
+    if options.idle_sessions > 0 {
+        for &name in targets.iter().filter(|name| **name != "null") {
+            let contender = Contender::start(name, "memory", options.mib << 20, disk, memory, cores)?;
+            let sessions = if options.quick { options.idle_sessions.min(200) } else { options.idle_sessions };
+            report.memory(name, memory::measure(&contender, sessions)?);
+        }
+        report.print_memory();
+    }
+    report.print_head();
+    for &volume in volumes {
+        let mut contenders = Vec::new();
+        for &name in targets {
+            let mut contender = Contender::start(name, volume, options.mib << 20, disk, memory, cores)?;
+            if contender.keeps_data() {
+                pass(&mut contender, &FILL, pattern, Stop::WholeDisk, options.spin)?;
+            }
+            contenders.push(contender);
+        }
+        let wanted = |row: &&Row| options.row.as_ref().is_none_or(|part| row.name.contains(part.as_str()));
+        for row in ROWS.iter().filter(wanted) {
+            let stop = Stop::After(Duration::from_secs_f64(options.seconds));
+            for _ in 0..options.rounds {
+                for contender in &mut contenders {
+                    let round = pass(contender, row, pattern, stop, options.spin)?;
+                    report.round(contender.name, volume, row, round);
+                }
+            }
+            for contender in &mut contenders {
+                if let Some(calls) = count_calls(contender, row, pattern, options)? {
+                    report.calls(contender.name, volume, row, calls);
+                }
+                if row.write && contender.keeps_data() {
+                    pass(contender, &CHECK, pattern, Stop::WholeDisk, options.spin)?;
+                }
+            }
+            report.print_row(volume, row);
+        }
+    }
+    report.print_verdict();
+    Ok(())
+}
+
 /// One round of one row on one disk.
-fn pass(contender: &mut Contender, row: &Row, pattern: &Pattern, stop: Stop, spin: bool) -> Result<Round, String> {
+fn pass(contender: &mut Contender, row: &Row, pattern: &Pattern, stop: Stop<'_>, spin: bool) -> Result<Round, String> {
     if row.write && contender.keeps_data() {
         contender.generation = contender.generation % 200 + 1;
     }

@@ -55,6 +55,7 @@ pub struct Report {
     order: Vec<(&'static str, &'static str)>,
     rounds: BTreeMap<Key, Vec<Round>>,
     calls: BTreeMap<Key, f64>,
+    swaps: Value,
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -84,6 +85,7 @@ impl Report {
             order: Vec::new(),
             rounds: BTreeMap::new(),
             calls: BTreeMap::new(),
+            swaps: Value::Null,
         }
     }
 
@@ -103,6 +105,11 @@ impl Report {
     /// System calls per I/O.
     pub fn calls(&mut self, target: &'static str, volume: &'static str, row: &Row, calls: f64) {
         self.calls.insert((volume, row.name, target), calls);
+    }
+
+    /// What swaps cost.
+    pub fn swaps(&mut self, swaps: Value) {
+        self.swaps = swaps;
     }
 
     /// The memory rows.
@@ -196,7 +203,7 @@ impl Report {
                 }));
             }
         }
-        let all = json!({ "machine": machine(), "cores": self.cores, "client_polls": self.spin, "memory": memory, "rows": rows });
+        let all = json!({ "machine": machine(), "cores": self.cores, "client_polls": self.spin, "memory": memory, "rows": rows, "swaps": self.swaps });
         serde_json::to_string_pretty(&all).expect("plain values") + "\n"
     }
 }

@@ -15,13 +15,16 @@ pub struct Row {
     pub depth: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Further sessions that say nothing.
+    pub idle: usize,
     /// Looks at the data of every so manyth read: comparing 128 KiB costs the client more than asking for it.
     pub verify_every: u64,
 }
 
-const fn row(name: &'static str, bytes: usize, write: bool, depth: usize, sessions: usize) -> Row {
+/// A row: small blocks at random places, large ones in order.
+pub const fn row(name: &'static str, bytes: usize, write: bool, depth: usize, sessions: usize) -> Row {
     let random = bytes == 4096;
-    Row { name, bytes, write, random, depth, sessions, verify_every: if random { 1 } else { 8 } }
+    Row { name, bytes, write, random, depth, sessions, idle: 0, verify_every: if random { 1 } else { 8 } }
 }
 
 /// What is measured.

@@ -55,7 +55,7 @@ pub fn pin(core: usize) -> bool {
 }
 
 /// Starts `f` on the target's core.
-fn on_target_core<T>(cores: usize, f: impl FnOnce() -> T) -> T {
+pub fn on_target_core<T>(cores: usize, f: impl FnOnce() -> T) -> T {
     if cores > 1 {
         pin(0);
     }

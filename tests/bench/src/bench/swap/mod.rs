@@ -1,0 +1,101 @@
+//! What a swap costs: the pause as the daemon reports it, the same from outside, and a stop and start instead.
+//!
+//! Times are never a failure. A session lost, a command failed, a status out of sequence or a wrong byte is.
+
+mod control;
+mod inside;
+mod outside;
+mod restart;
+mod stage;
+mod table;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::pattern::Pattern;
+use super::row::row;
+use stage::{Load, Stage};
+
+/// How much of it.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// Swaps of each row that looks from inside.
+    pub swaps: usize,
+    /// Idle sessions of the row that has many; 0 leaves it out.
+    pub idle: usize,
+    /// A short run.
+    pub quick: bool,
+    /// tgt takes part.
+    pub tgt: bool,
+    /// Only rows whose name has this.
+    pub only: Option<String>,
+}
+
+impl Extent {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|part| name.contains(part.as_str()))
+    }
+}
+
+/// What initiators do while swaps go on, as far as it is wanted.
+fn loads(extent: &Extent) -> Vec<Load> {
+    let reads = |name, depth, sessions| Load {
+        row: row(name, 4096, false, depth, sessions),
+        mib: 64,
+        limits: String::new(),
+        aim_ms: None,
+        outside: true,
+    };
+    let mut idle = reads("idle sessions and 1 busy", 1, 1);
+    idle.row.idle = extent.idle;
+    idle.limits = format!("sessions = {}", extent.idle + 64);
+    idle.aim_ms = (extent.idle <= 10_000).then_some(100.0);
+    idle.outside = false;
+    let writes = row("64 x 32 writes of 128 KiB", 131_072, true, 32, 64);
+    // All of them are to be under way, so there has to be memory for them.
+    let writes = Load { row: writes, mib: 512, limits: "memory = \"1 GiB\"".to_owned(), ..reads("", 1, 1) };
+    let mut loads = vec![
+        reads("1 session, depth 32", 32, 1),
+        Load { aim_ms: Some(5.0), ..reads("64 busy sessions", 4, 64) },
+        Load { aim_ms: Some(20.0), outside: false, ..reads("1000 busy sessions", 1, 1000) },
+        writes,
+    ];
+    if extent.idle > 0 {
+        loads.push(idle);
+    }
+    loads.retain(|load| extent.wants(load.row.name));
+    loads
+}
+
+/// Everything, printed as it comes; the JSON of it.
+pub fn run(extent: &Extent, cores: usize, disk: &Path, pattern: &Pattern) -> Result<Value, String> {
+    let loads = loads(extent);
+    let begin = |load| Stage::begin(load, cores, pattern);
+    let (mut inside, mut outside, mut rehearsals) = (Vec::new(), Vec::new(), Vec::new());
+    if !loads.is_empty() {
+        table::print_inside_head(extent.swaps);
+    }
+    for load in &loads {
+        let row = inside::measure(&mut begin(load)?, extent.swaps)?;
+        table::print_inside(load, &row);
+        inside.push(table::inside_json(load, &row));
+    }
+    for load in loads.iter().filter(|load| load.outside && (!extent.quick || load.aim_ms.is_some())) {
+        let windows = if extent.quick { 4 } else { extent.swaps.min(40) };
+        let row = outside::gaps(&mut begin(load)?, windows)?;
+        table::print_outside(load, &row);
+        outside.push(table::outside_json(load, &row));
+        let row = outside::rehearsals(&mut begin(load)?, extent.swaps)?;
+        table::print_rehearsals(load, &row);
+        rehearsals.push(table::rehearsals_json(load, &row));
+    }
+    let mut restarts = Vec::new();
+    if extent.wants("restart") {
+        let rounds = if extent.quick { 2 } else { 10 };
+        restarts = restart::measure(rounds, extent.tgt, cores, disk, pattern)?;
+        table::print_restarts(&restarts);
+    }
+    let restarts: Vec<Value> = restarts.iter().map(table::restart_json).collect();
+    Ok(json!({ "inside": inside, "outside": outside, "rehearsals": rehearsals, "restarts": restarts }))
+}
