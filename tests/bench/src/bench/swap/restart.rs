@@ -165,6 +165,10 @@ pub fn measure(count: usize, tgt: bool, cores: usize, disk: &Path, pattern: &Pat
     let at = daemon.volume();
     let place = Place { portal: at.portal, target: at.target, lun: at.lun, bytes: BYTES };
     let mut control = Control::connect(daemon.control())?;
+    let nothing = rounds("nothing, for as long", &place, pattern, count, || {
+        thread::sleep(REST);
+        Ok(())
+    })?;
     let swaps = rounds("mainstay swap", &place, pattern, count, || control.swap().map(|_| ()))?;
     if swaps.logins > 0 {
         return Err(format!("{} sessions were lost in swaps\n{}", swaps.logins, daemon.words()));
@@ -181,7 +185,7 @@ pub fn measure(count: usize, tgt: bool, cores: usize, disk: &Path, pattern: &Pat
         Ok(())
     })?;
     drop(daemon);
-    let mut out = vec![swaps, ours];
+    let mut out = vec![nothing, swaps, ours];
     if tgt {
         out.push(restart_tgt(count, cores, &disk.join("restart-tgt.img"), pattern)?);
     }

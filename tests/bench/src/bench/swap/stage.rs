@@ -28,6 +28,16 @@ pub struct Load {
     pub outside: bool,
 }
 
+impl Load {
+    /// In tables.
+    pub fn name(&self) -> String {
+        match self.row.idle {
+            0 => self.row.name.to_owned(),
+            idle => format!("{idle} {}", self.row.name),
+        }
+    }
+}
+
 /// A daemon with a filled disk, and a load for it.
 pub struct Stage<'a> {
     daemon: Daemon,
@@ -108,7 +118,7 @@ impl<'a> Stage<'a> {
         ask: impl FnOnce(&mut Asker<'_>) -> Result<T, String> + Send,
     ) -> Result<(T, Watch), String> {
         let done = self.attempt(ask);
-        done.map_err(|why| format!("swaps under {}: {why}\n{}", self.load.row.name, self.daemon.words()))
+        done.map_err(|why| format!("swaps under {}: {why}\n{}", self.load.name(), self.daemon.words()))
     }
 
     fn attempt<T: Send>(

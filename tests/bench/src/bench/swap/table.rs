@@ -43,10 +43,10 @@ fn parts(swaps: &[Swapped]) -> [(&'static str, f64); 5] {
 
 pub fn print_inside_head(swaps: usize) {
     println!(
-        "\nswaps, the pause as the daemon reports it ({swaps} of each row, without the time at stores; mean of each part)\n"
+        "\nswaps: the pause as the daemon reports it, without the time at stores; {swaps} of each row, parts are means\n"
     );
     println!(
-        "{:<28} {:>7} {:>7} {:>7} {:>9} {:>7} {:>7} {:>8} {:>9} {:>8} {:>8} {:>8}  aim of p99",
+        "{:<29} {:>7} {:>7} {:>7} {:>10} {:>7} {:>7} {:>8} {:>9} {:>8} {:>8} {:>8}  aim of p99",
         "load",
         "p50 ms",
         "p99 ms",
@@ -57,7 +57,7 @@ pub fn print_inside_head(swaps: usize) {
         "adopt µs",
         "stores µs",
         "commands",
-        "KiB I/O",
+        "MiB I/O",
         "KiB kept"
     );
 }
@@ -67,14 +67,13 @@ pub fn print_inside(load: &Load, swaps: &[Swapped]) {
     let p99 = percentile(&pauses, 0.99);
     let [quiesce, save, exec, adopt, stores] = parts(swaps).map(|(_, us)| us);
     let aim = load.aim_ms.map_or(String::new(), |aim| format!("≤ {aim} ms: {}", verdict(p99, aim)));
-    let name =
-        if load.row.idle > 0 { format!("{} {}", load.row.idle, load.row.name) } else { load.row.name.to_owned() };
     println!(
-        "{name:<28} {:>7.2} {p99:>7.2} {:>7.2} {quiesce:>10.0} {save:>7.0} {exec:>7.0} {adopt:>8.0} {stores:>9.0} {:>8.0} {:>8.0} {:>8.0}  {aim}",
+        "{:<29} {:>7.2} {p99:>7.2} {:>7.2} {quiesce:>10.0} {save:>7.0} {exec:>7.0} {adopt:>8.0} {stores:>9.0} {:>8.0} {:>8.1} {:>8.0}  {aim}",
+        load.name(),
         percentile(&pauses, 0.5),
         percentile(&pauses, 1.0),
         mean(swaps, |swap| swap.carried("commands")),
-        mean(swaps, |swap| swap.carried("payload_bytes")) / 1024.0,
+        mean(swaps, |swap| swap.carried("payload_bytes")) / 1_048_576.0,
         mean(swaps, |swap| swap.carried("snapshot_bytes")) / 1024.0,
     );
 }
@@ -85,7 +84,7 @@ pub fn inside_json(load: &Load, swaps: &[Swapped]) -> Value {
         parts(swaps).iter().map(|(name, us)| (format!("{name}_us"), json!(us))).collect();
     let all: Vec<&Value> = swaps.iter().map(|swap| &swap.report["pause"]).collect();
     json!({
-        "load": load.row.name, "sessions": load.row.sessions + load.row.idle, "swaps": swaps.len(),
+        "load": load.name(), "sessions": load.row.sessions + load.row.idle, "swaps": swaps.len(),
         "p50_ms": percentile(&pauses, 0.5), "p99_ms": percentile(&pauses, 0.99), "max_ms": percentile(&pauses, 1.0),
         "aim_p99_ms": load.aim_ms, "means": means, "carried": swaps.last().map(|swap| &swap.report["carried"]),
         "rehearsal_ms": mean(swaps, |swap| swap.report["rehearsal_ms"].as_f64().unwrap_or(f64::NAN)),
