@@ -129,8 +129,10 @@ impl Show {
     pub fn summary(&self) -> String {
         let (record, latency, pauses) = (&self.record, self.record.latency().summary(), self.pauses());
         let pause = match (median(&pauses), pauses.last()) {
-            (Some(half), Some(max)) => format!("p50 {} ms, max {} ms, {} swaps", ms(half), ms(*max), pauses.len()),
-            _ => "no swap was done".to_owned(),
+            (Some(half), Some(max)) => {
+                format!("p50 {} ms, max {} ms; swaps done: {}", ms(half), ms(*max), pauses.len())
+            }
+            _ => "swaps done: 0".to_owned(),
         };
         let us = |nanos: u64| ms(nanos / 1000);
         format!(
@@ -252,7 +254,7 @@ mod tests {
         assert_eq!(show.verdict(), Ok(()));
         let line = "   2     12.34      3.08   3.08   3.08    3.08         2         1  6.35 KiB\n";
         assert_eq!(show.line(1, Paint(false)), line);
-        assert!(show.summary().contains("p50 4.00 ms, max 12.34 ms, 3 swaps\n"), "{}", show.summary());
+        assert!(show.summary().contains("p50 4.00 ms, max 12.34 ms; swaps done: 3\n"), "{}", show.summary());
         let json = show.json();
         assert_eq!(json["pause_us"], json!({"p50": 4_000, "max": 12_340}));
         assert_eq!(json["latency_us"], json!({"p50": 1_250, "p99": 1_250, "max": 1_250}));
