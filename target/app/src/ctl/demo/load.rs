@@ -35,8 +35,8 @@ enum Told {
 pub struct Record {
     /// Latencies by the time of the answer.
     pub slices: Vec<Histogram>,
-    /// The longest that one session waited from one answer to the next.
-    pub gap: Duration,
+    /// The longest that one session waited from one answer to the next, by the time of the later one.
+    gaps: Vec<Duration>,
     /// Why sessions ended.
     pub lost: Vec<String>,
     /// Commands that failed.
@@ -108,6 +108,7 @@ impl Record {
         let slice = ((at + took).as_nanos() / SLICE.as_nanos()) as usize;
         if self.slices.len() <= slice {
             self.slices.resize_with(slice + 1, Histogram::default);
+            self.gaps.resize(slice + 1, Duration::ZERO);
         }
         self.slices[slice].record(took.as_nanos() as u64);
         if self.answered.len() <= session {
@@ -115,7 +116,13 @@ impl Record {
         }
         let answered = sent + took;
         let since = self.answered[session].replace(answered).unwrap_or(sent);
-        self.gap = self.gap.max(answered - since);
+        self.gaps[slice] = self.gaps[slice].max(answered - since);
+    }
+
+    /// The longest that one session waited from one answer to the next, where `counts` says so of the age of the load.
+    pub fn gap(&self, counts: impl Fn(Duration) -> bool) -> Duration {
+        let gaps = self.gaps.iter().zip(0u32..);
+        gaps.filter(|(_, at)| counts(SLICE * *at)).map(|(gap, _)| *gap).max().unwrap_or_default()
     }
 
     /// All latencies.
@@ -192,7 +199,7 @@ mod tests {
             record.done(session, ms(sent), zero + ms(sent), ms(took));
         }
         // Session 0 had answers at 1, 5 and 75 ms, session 1 at 30 and 60.
-        assert_eq!(record.gap, ms(70));
+        assert_eq!((record.gap(|_| true), record.gap(|at| at < ms(60))), (ms(70), ms(30)));
         assert_eq!(record.slices.iter().map(Histogram::count).collect::<Vec<_>>(), [2, 1, 0, 2]);
         assert_eq!((record.latency().count(), record.latency().summary().max), (5, 30_000_000));
         let columns = record.columns(3, ms(120));

@@ -3,14 +3,16 @@
 use super::super::paint::{Paint, clean};
 use super::super::size;
 use super::chart;
-use super::load::Record;
+use super::load::{Record, SLICE};
 use crate::control::words::{SessionState, Status, SwapOutcome, SwapReport};
 use std::time::Duration;
 
 /// A swap that was asked for.
 #[derive(Debug)]
 pub struct Swapped {
-    /// When there was an answer, by the age of the load.
+    /// When it was asked for, by the age of the load.
+    pub asked: Duration,
+    /// When there was an answer.
     pub answered: Duration,
     /// The answer, or why there was none.
     pub outcome: Result<SwapReport, String>,
@@ -121,6 +123,12 @@ impl Show {
         self.record.lost.len().max(self.before.sessions.len() - self.kept())
     }
 
+    /// The longest gap while no swap was under way: what the machine does to us by itself.
+    fn gap_between(&self) -> Duration {
+        let during = |swap: &Swapped, at: Duration| at + SLICE > swap.asked && at < swap.answered + SLICE;
+        self.record.gap(|at| !self.swaps.iter().any(|swap| during(swap, at)))
+    }
+
     fn pid_after(&self) -> u32 {
         self.after.as_ref().map_or(0, |status| status.daemon.pid)
     }
@@ -137,11 +145,12 @@ impl Show {
         let us = |nanos: u64| ms(nanos / 1000);
         format!(
             "\npause     {pause}\n\
-             gap       {} ms at most from one answer to the next, of any session\n\
+             gap       {} ms at most between two answers, {} ms with no swap under way\n\
              commands  {} done and data verified; {} failed, {} with wrong data\n\
              latency   p50 {} ms, p99 {} ms, max {} ms\n\
              sessions  {} before, {} after, {} lost; process {} before, {} after\n",
-            ms(record.gap.as_micros() as u64),
+            ms(record.gap(|_| true).as_micros() as u64),
+            ms(self.gap_between().as_micros() as u64),
             latency.count,
             record.errors.len(),
             record.differences.len(),
@@ -174,7 +183,8 @@ impl Show {
             "errors": record.errors.len(),
             "differences": record.differences.len(),
             "latency_us": { "p50": latency.p50 / 1000, "p99": latency.p99 / 1000, "max": latency.max / 1000 },
-            "gap_us": record.gap.as_micros() as u64,
+            "gap_us": record.gap(|_| true).as_micros() as u64,
+            "gap_between_us": self.gap_between().as_micros() as u64,
             "pause_us": { "p50": median(&pauses), "max": pauses.last() },
             "swaps": self.swaps.iter().map(swap).collect::<Vec<_>>(),
         })
@@ -236,7 +246,7 @@ mod tests {
         let carried = Carried { sessions: 2, commands: 1, snapshot_bytes: 6500, ..Carried::default() };
         let (pause, carried) = (Some(pause), Some(carried));
         let report = SwapReport { outcome: SwapOutcome::Done, pause, carried, ..SwapReport::default() };
-        Swapped { answered: Duration::from_secs(1), outcome: Ok(report) }
+        Swapped { asked: Duration::from_millis(900), answered: Duration::from_secs(1), outcome: Ok(report) }
     }
 
     /// Two sessions, three swaps, all well.

@@ -106,8 +106,9 @@ fn status(control: &Path) -> Result<Status, ClientError> {
 /// Has the target swap itself to the program it was started from.
 fn swap(start: Instant, control: &Path) -> Swapped {
     let call = Call::Swap(words::Swap { allow_same: true, ..words::Swap::default() });
+    let asked = start.elapsed();
     let outcome = Client::connect(control).and_then(|mut client| client.call::<SwapReport>(&call));
-    Swapped { answered: start.elapsed(), outcome: outcome.map_err(|error| error.to_string()) }
+    Swapped { asked, answered: start.elapsed(), outcome: outcome.map_err(|error| error.to_string()) }
 }
 
 /// The signals that end us.
