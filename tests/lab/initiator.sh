@@ -17,7 +17,7 @@ login() {
     iscsiadm -m node -T "$iqn" -p "$portal" --login || return
     lab_wait 20 lab_iscsi_disk "$iqn" || return
     DISK=/dev/$(lab_iscsi_disk "$iqn")
-    udevadm settle --timeout=20
+    udevadm settle --timeout=90
 }
 logout() {
     iscsiadm -m node -T "$prefix:$1" --logout && iscsiadm -m node -T "$prefix:$1" -o delete && ! lab_iscsi_disk "$prefix:$1"
