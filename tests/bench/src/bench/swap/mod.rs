@@ -86,7 +86,8 @@ pub fn run(extent: &Extent, cores: usize, disk: &Path, pattern: &Pattern) -> Res
         let row = outside::gaps(&mut begin(load)?, windows)?;
         table::print_outside(load, &row);
         outside.push(table::outside_json(load, &row));
-        let row = outside::rehearsals(&mut begin(load)?, extent.swaps)?;
+        let rehearsed = if extent.quick { extent.swaps / 3 } else { extent.swaps };
+        let row = outside::rehearsals(&mut begin(load)?, rehearsed)?;
         table::print_rehearsals(load, &row);
         rehearsals.push(table::rehearsals_json(load, &row));
     }
