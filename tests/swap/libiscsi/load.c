@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define LANES 4
-#define PIECE_MAX 65536
+#define PIECE_MAX 32768
 #define CELL 4096
 #define CELLS_MAX 4096
 
@@ -235,7 +235,7 @@ int main(int argc, char **argv) {
             ending = 1;
         /* Not a benchmark: others want their turn. */
         if (!ending)
-            usleep(5000);
+            usleep(100000);
         for (int n = 0; n < count; n++)
             if (fds[n].revents && iscsi_service(sessions[n].iscsi, fds[n].revents) < 0)
                 fail(&sessions[n], "the connection is lost: %s", iscsi_get_error(sessions[n].iscsi));

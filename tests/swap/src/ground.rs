@@ -31,6 +31,8 @@ pub mod odd {
 pub struct Ground {
     /// Where to log in.
     pub portal: SocketAddr,
+    /// After how much silence the daemon pings.
+    pub ping: Duration,
     prefix: String,
 }
 
@@ -40,14 +42,15 @@ pub fn configuration(port: u16, limits: &str) -> String {
     let many: String = (0..12)
         .map(|n| format!("[[target]]\nname = \"many{n}\"\nlun = [{{ number = 0, volume = \"modes\" }}]\n"))
         .collect();
+    let ping = if limits.contains("ping_interval") { "" } else { "ping_interval = 8" };
     format!(
         r#"
 [[portal]]
 bind = "127.0.0.1:{port}"
 [limits]
-ping_interval = "8 s"
-ping_timeout = "30 s"
-login_timeout = "60 s"
+{ping}
+ping_timeout = "5 min"
+login_timeout = "10 min"
 {limits}
 [[volume]]
 name = "memory"
@@ -109,7 +112,7 @@ impl Ground {
     pub fn of(daemon: &Daemon) -> Ground {
         let first = daemon.volume();
         let prefix = first.target.rsplit_once(':').expect("a target's name ends in ours").0.to_owned();
-        Ground { portal: first.portal, prefix }
+        Ground { portal: first.portal, ping: Duration::from_secs(8), prefix }
     }
 
     /// The full name of a target.

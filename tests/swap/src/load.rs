@@ -138,7 +138,7 @@ impl Worker {
             return Err(format!("uncalled for: {:?} {:?}", self.session.asyncs, self.session.rejects));
         }
         // Not a benchmark: the others want their turn.
-        std::thread::sleep(Duration::from_micros(self.random.below(20_000)));
+        std::thread::sleep(Duration::from_micros(self.random.below(150_000)));
         Ok(())
     }
 

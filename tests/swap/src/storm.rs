@@ -17,7 +17,7 @@ use super::scene::{self, Scene, Stage};
 use super::watch::Look;
 use mainstay_testkit::daemon::Daemon;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -70,14 +70,20 @@ type Outcome<T> = Result<T, String>;
 impl Storm {
     /// Starts the daemon and everything around it.
     pub fn begin(size: Size) -> Outcome<Storm> {
-        let folder = std::sync::Arc::new(tempfile::tempdir().map_err(|error| error.to_string())?);
+        // In memory where there is such a place: this is about swaps, and a disk that others use too may take seconds for a
+        // flush, which is longer than a swap waits.
+        let place = Path::new("/dev/shm");
+        let place = if place.is_dir() { place.to_owned() } else { std::env::temp_dir() };
+        let folder = std::sync::Arc::new(tempfile::tempdir_in(place).map_err(|error| error.to_string())?);
         let at = |name: &str| folder.path().join(name);
         let programs = [
             program::install(&program::current(), &at("mainstay")),
             program::install(&program::next(), &at("mainstay-next")),
         ];
-        let daemon = ground::builder(&programs[0], "").folder(&folder).start();
-        let ground = Ground::of(&daemon);
+        let daemon = ground::builder(&programs[0], "ping_interval = 40").folder(&folder).start();
+        // Long, since a round may take seconds where others use this machine too.
+        let mut ground = Ground::of(&daemon);
+        ground.ping = Duration::from_secs(40);
         let events = Events::listen(&daemon, &programs[0]);
         let mut libiscsi = Vec::new();
         if size.libiscsi > 0 {

@@ -114,7 +114,7 @@ impl Scene {
             name: name.into(),
             since: Instant::now(),
             ripens_ms: 0,
-            spoils_ms: u64::MAX,
+            spoils_ms: 15_000,
             finish: Box::new(finish),
         })
     }

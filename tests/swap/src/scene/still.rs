@@ -84,6 +84,7 @@ pub(super) fn discovery(stage: &mut Stage<'_>) -> Result<Scene> {
 /// The target's ping has come, and is answered only after the swap.
 pub(super) fn ping(stage: &mut Stage<'_>) -> Result<Scene> {
     let mut session = stage.session("open", 0)?;
+    let ripe = stage.ground.ping.as_millis() as u64 + 500;
     let mut scene = Scene::new("ping unanswered", move || {
         let echo = session.ping(b"and you?")?;
         if echo != b"and you?" || session.pings.is_empty() {
@@ -93,8 +94,8 @@ pub(super) fn ping(stage: &mut Stage<'_>) -> Result<Scene> {
         session.test_unit_ready(0)?.good()?;
         good_end(session)
     })?;
-    // Longer than the configured interval.
-    scene.ripens_ms = 8500;
+    scene.spoils_ms = ripe + 15_000;
+    scene.ripens_ms = ripe;
     Ok(scene)
 }
 
