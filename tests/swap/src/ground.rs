@@ -13,6 +13,9 @@ pub const PLOT: u64 = 4 << 20;
 /// Sessions that have a plot of their own.
 pub const PLOTS: u16 = (VOLUME / PLOT) as u16;
 
+/// The first session that has its plot only for a while.
+pub const SCENES: u16 = 150;
+
 /// What the initiator must prove, and the target in turn; nobody's secrets.
 pub const SECRETS: [(&str, &str); 2] = [("alice", "correct horse ba"), ("the-target", "another secret 7")];
 
@@ -107,6 +110,11 @@ pub fn builder(program: &Path, limits: &str) -> Builder {
     Daemon::builder().program(program).config(&configuration(free_port(), limits))
 }
 
+/// Which plot session `number` has. Those from [`SCENES`] on share, in turn, what is left.
+pub fn plot(number: u16) -> u16 {
+    if number < SCENES { number } else { SCENES + (number - SCENES) % (PLOTS - SCENES) }
+}
+
 impl Ground {
     /// That of a running daemon.
     pub fn of(daemon: &Daemon) -> Ground {
@@ -132,7 +140,7 @@ impl Ground {
 
     /// The first block of a session's own part.
     pub fn plot(&self, number: u16, block: u32) -> u64 {
-        u64::from(number % PLOTS) * PLOT / u64::from(block)
+        u64::from(plot(number)) * PLOT / u64::from(block)
     }
 }
 

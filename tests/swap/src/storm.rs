@@ -107,7 +107,7 @@ impl Storm {
             scenes: VecDeque::new(),
             random: Random(size.seed),
             kind_next: 0,
-            number_next: 150,
+            number_next: ground::SCENES,
             size,
             found: Found::default(),
             pauses_us: Vec::new(),
@@ -170,13 +170,23 @@ impl Storm {
         }
         kinds.sort_by_key(|kind| scene::is_hasty(*kind));
         for kind in kinds {
-            let number = self.number_next;
-            // Plots of the loads lie below; a scene is over long before its number comes again.
-            self.number_next = if number + 1 >= ground::PLOTS { 150 } else { number + 1 };
+            let number = self.number()?;
             let stage = &mut Stage { ground: &self.ground, number, random: &mut self.random };
             self.scenes.push_back((kind, scene::set(kind, stage)?));
         }
         Ok(())
+    }
+
+    /// A name that nobody had, with a plot that nobody has.
+    fn number(&mut self) -> Outcome<u16> {
+        loop {
+            let number = self.number_next;
+            self.number_next = number.checked_add(1).ok_or("there are no numbers left")?;
+            let is_taken = |(_, scene): &(usize, Scene)| ground::plot(scene.number) == ground::plot(number);
+            if !self.scenes.iter().any(is_taken) {
+                return Ok(number);
+            }
+        }
     }
 
     fn finish_scenes(&mut self, all: bool) -> Outcome<()> {

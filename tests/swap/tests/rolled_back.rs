@@ -1,8 +1,9 @@
 //! Swaps that fail within the pause: the old version goes on over the same sessions.
 
-use mainstay_swap_tests::order::exit::ROLLED_BACK;
-use mainstay_swap_tests::program;
+use mainstay_swap_tests::order::exit::{REFUSED, ROLLED_BACK};
 use mainstay_swap_tests::rig::Rig;
+use mainstay_swap_tests::{order, program};
+use std::process::Command;
 
 const ANY: &[&str] = &["--allow-same", "--allow-downgrade"];
 
@@ -52,4 +53,59 @@ fn the_new_program_fails_before_it_has_taken_over() {
         assert!(rig.daemon.stop().success());
         assert!(!rig.daemon.control().exists(), "who stops takes the socket away, whoever made it");
     }
+}
+
+/// The system itself refuses: somebody has the file open for writing, which changes nothing of what can be looked at.
+#[test]
+fn exec_fails() {
+    let mut rig = Rig::next();
+    let next = rig.install(&program::next(), "fresh");
+    rig.order("exec wait");
+    let asked = {
+        let command = order::command(&rig.daemon, &rig.program, Some(&next), ANY);
+        std::thread::spawn(move || { command }.output().unwrap())
+    };
+    rig.wait_fault();
+    let busy = std::fs::OpenOptions::new().append(true).open(&next).unwrap();
+    rig.go_on();
+    let output = asked.join().unwrap();
+    assert_eq!(output.status.code(), Some(ROLLED_BACK), "{output:?}\n{}", rig.daemon.words());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("open for writing"), "{said}");
+    rig.assert_lives();
+    drop(busy);
+    rig.swap_well(&next, ANY);
+}
+
+/// There is no room for the snapshot: files must not become longer than a few bytes, and a snapshot is one.
+#[test]
+fn no_room_for_the_snapshot() {
+    let mut rig = Rig::next();
+    let next = rig.program.clone();
+    let limit = |rig: &Rig, bytes: &str| {
+        let pid = rig.daemon.pid().to_string();
+        let done = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}")]).status();
+        done.is_ok_and(|status| status.success())
+    };
+    if !limit(&rig, "unlimited:unlimited") {
+        eprintln!("skip: needs prlimit: on Debian or Ubuntu, util-linux");
+        return;
+    }
+    for (point, status) in [("rehearse", REFUSED), ("save", ROLLED_BACK)] {
+        rig.order(&format!("{point} wait"));
+        let asked = {
+            let command = order::command(&rig.daemon, &rig.program, Some(&next), ANY);
+            std::thread::spawn(move || { command }.output().unwrap())
+        };
+        rig.wait_fault();
+        assert!(limit(&rig, "512:unlimited"));
+        rig.go_on();
+        let output = asked.join().unwrap();
+        assert!(rig.daemon.exited().is_none(), "{point}: it ended\n{}", rig.daemon.words());
+        assert!(limit(&rig, "unlimited:unlimited"));
+        assert_eq!(output.status.code(), Some(status), "{point}: {output:?}\n{}", rig.daemon.words());
+        println!("{point}: {}", String::from_utf8_lossy(&output.stdout));
+        rig.assert_lives();
+    }
+    rig.swap_well(&next, ANY);
 }

@@ -18,6 +18,8 @@ use std::time::Instant;
 pub struct Scene {
     /// What it is in the middle of.
     pub name: String,
+    /// Of its session.
+    pub number: u16,
     /// Since when.
     pub since: Instant,
     /// How long it has to stand to be what it says.
@@ -105,13 +107,15 @@ pub fn is_hasty(kind: usize) -> bool {
 /// Sets a scene of kind `kind`.
 pub fn set(kind: usize, stage: &mut Stage<'_>) -> std::result::Result<Scene, String> {
     let (name, setter) = KINDS[kind % KINDS.len()];
-    setter(stage).map_err(|why| format!("{name}, session {}: to set it: {why}", stage.number))
+    let set = setter(stage).map(|scene| Scene { number: stage.number, ..scene });
+    set.map_err(|why| format!("{name}, session {}: to set it: {why}", stage.number))
 }
 
 impl Scene {
     fn new(name: impl Into<String>, finish: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Scene> {
         Ok(Scene {
             name: name.into(),
+            number: 0,
             since: Instant::now(),
             ripens_ms: 0,
             spoils_ms: 15_000,
