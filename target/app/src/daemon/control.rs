@@ -14,6 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::Geometry;
 use mainstay_proto::iscsi::CloseReason;
+use socket2::SockRef;
 use std::io;
 use std::rc::Rc;
 use tokio::io::Interest;
@@ -77,6 +78,8 @@ pub(super) async fn serve(world: Shared, id: ControlId) {
             () = changed.notified() => {}
         }
         if pump(&world, id, &stream).is_err() {
+            // Somebody else may have the socket for a moment, so to close it would not do. An error: the peer was faster.
+            let _ = SockRef::from(&*stream).shutdown(std::net::Shutdown::Both);
             world.borrow_mut().controls.remove(&id);
         }
     }

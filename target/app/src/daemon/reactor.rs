@@ -12,6 +12,7 @@ use mainstay_proto::iscsi::{Limits, Setup};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -30,15 +31,24 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// Longer than anybody waits.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
+/// A task has panicked: for who cannot wait for the bell.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
 /// Rings when the task that holds it panics: the world may be half changed then, and nothing may go on with it.
 pub(super) struct Alarm(pub Rc<Notify>);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            BROKEN.store(true, Ordering::SeqCst);
             self.0.notify_one();
         }
     }
+}
+
+/// Whether a task has panicked.
+pub(super) fn is_broken() -> bool {
+    BROKEN.load(Ordering::SeqCst)
 }
 
 /// Run `task` for ever; its panic is the daemon's end.

@@ -149,7 +149,11 @@ impl Ready {
         sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
         departure.image.untouched()?;
         // Without one it takes longer.
-        let _keeper = sys::Keeper::new();
+        let keeper = sys::Keeper::new();
+        if let Some(voice) = keeper.as_ref().ok().and_then(sys::Keeper::voice) {
+            fcntl_setfd(voice, FdFlags::empty()).map_err(doing("keep a descriptor open"))?;
+            self.page.keeper.store(voice.as_raw_fd(), SeqCst);
+        }
         if !(departure.still)() {
             return Err(DepartureFailed::CalledOff);
         }

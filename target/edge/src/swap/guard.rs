@@ -144,6 +144,11 @@ impl Guard {
         for number in [&page.snapshot, &page.image, &page.old] {
             sys::close(number.load(SeqCst));
         }
+        // The memory of the predecessor can go now.
+        match page.keeper.load(SeqCst) {
+            0 => {}
+            number => sys::close(number),
+        }
         if handover::put_nothing().is_err() {
             // Without it the next swap is refused, and says why.
             sys::close(HANDOVER);
@@ -240,6 +245,9 @@ pub(super) fn fatal(signal: i32, address: u64) -> ! {
     let Some(back) = WAY_BACK.get() else { sys::die() };
     let stack = signal == libc::SIGSEGV && back.stack_end != 0 && address.abs_diff(back.stack_end) < GAP;
     fail(back.page, if stack { Failure::Stack(address) } else { Failure::Signal(signal, address) });
+    if back.page.stage.load(SeqCst) == stage::COMMITTED {
+        sys::die();
+    }
     if back.thread.load(SeqCst) == sys::thread() { back.leave() } else { sys::park() }
 }
 
@@ -249,7 +257,7 @@ fn panicked(info: &PanicHookInfo<'_>) {
         Some(at) => format!("{text} ({}:{})", at.file(), at.line()),
         None => text.to_owned(),
     };
-    if let Some(back) = WAY_BACK.get() {
+    if let Some(back) = WAY_BACK.get().filter(|back| back.page.stage.load(SeqCst) != stage::COMMITTED) {
         // Before the stack is unwound, which would close what the old program needs.
         fail(back.page, Failure::Panic(&text));
         sys::park()

@@ -46,7 +46,8 @@ pub struct Page {
     pub old: AtomicI32,
     pub parent_death: AtomicI32,
     pub not_dumpable: AtomicU32,
-    spare: AtomicU32,
+    /// Where the keeper of the old memory listens for its end; 0: there is none.
+    pub keeper: AtomicI32,
     guard_ns: AtomicU64,
     /// The signals that were blocked before those with handlers were.
     pub mask: AtomicU64,

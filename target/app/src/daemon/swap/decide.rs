@@ -16,17 +16,18 @@ pub(super) struct Staged {
 }
 
 /// Open and look at both programs. Reads both files: not for the reactor's thread.
-pub(super) fn stage(path: &Path) -> Result<Staged, Ended> {
+pub(super) fn stage(path: &Path, started_by: &Path) -> Result<Staged, Ended> {
     let refused = |refusal: mainstay_edge::swap::Refusal| Ended::refused("stage", refusal);
     let old = Image::running().map_err(refused)?;
     let image = Image::stage(path).map_err(refused)?;
     let note = image.note().map_err(refused)?;
-    let program = |image: &Image, version: &str| Program {
+    let program = |image: &Image, version: &str, path: &Path| Program {
         version: version.to_owned(),
         build: image.build(),
-        path: image.path().to_owned(),
+        path: path.to_owned(),
     };
-    let (from, to) = (program(&old, VERSION), program(&image, &note.version));
+    // The system's own name for the program that runs is of use to nobody once its file was replaced.
+    let (from, to) = (program(&old, VERSION, started_by), program(&image, &note.version, image.path()));
     Ok(Staged { image, old, note, from, to })
 }
 

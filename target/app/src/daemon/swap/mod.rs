@@ -114,7 +114,8 @@ pub(super) fn begin(shared: &Shared, world: &mut World, asker: (ControlId, Ticke
 async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infallible, Ended> {
     let path = asked.binary.clone().unwrap_or_else(|| shared.borrow().places.program.clone());
     fault::at("stage").map_err(|why| Ended::refused("stage", why))?;
-    let staged = off_thread(move || decide::stage(&path)).await?;
+    let running = shared.borrow().program().path;
+    let staged = off_thread(move || decide::stage(&path, &running)).await?;
     {
         let mut world = shared.borrow_mut();
         let report = world.swap_report();
@@ -125,7 +126,7 @@ async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infa
     let forms = decide::decide(&staged, &asked)?;
     let Staged { image, old, .. } = staged;
     let begun = clock::now();
-    let (image, remarks) = rehearsal::rehearse(shared, image, &forms).await?;
+    let (image, old, remarks) = rehearsal::rehearse(shared, (image, old), &forms).await?;
     {
         let mut world = shared.borrow_mut();
         let report = world.swap_report();
@@ -203,7 +204,9 @@ impl World {
 
     /// Which program this is.
     pub(super) fn program(&self) -> words::Program {
-        words::Program { version: VERSION.to_owned(), build: self.build.clone(), path: self.places.program.clone() }
+        let last = self.history.iter().rev().find(|report| report.outcome == SwapOutcome::Done);
+        let path = last.and_then(|report| report.to.as_ref()).map_or(&self.places.program, |to| &to.path);
+        words::Program { version: VERSION.to_owned(), build: self.build.clone(), path: path.clone() }
     }
 
     /// The report of the swap under way.

@@ -2,8 +2,10 @@
 //! thread of its own, no state is in its tasks, and if the exec fails everything goes on at once.
 
 use super::super::fault;
+use super::super::reactor;
 use super::super::world::World;
-use super::{Ended, Prepared};
+use super::rehearsal::{SNAPSHOT_MAX, too_large};
+use super::{Ended, Prepared, Surroundings};
 use crate::control::words::Carried;
 use mainstay_edge::clock;
 use mainstay_edge::swap::{self, Departure, DepartureFailed};
@@ -29,9 +31,13 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
     let carried = world.burden();
     world.swap_report().carried = Some(carried);
     let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?.encode();
+    if snapshot.len() > SNAPSHOT_MAX {
+        return Err(Ended::rolled_back("save", too_large(snapshot.len())));
+    }
     world.moments.saved = clock::now().0;
     fault::at("exec").map_err(|why| Ended::rolled_back("exec", why))?;
-    let told_to_stop = || world.surroundings.as_ref().is_some_and(|around| around.stop.load(Ordering::SeqCst));
+    let stops = |around: &Surroundings| around.stop.load(Ordering::SeqCst);
+    let told_to_stop = || reactor::is_broken() || world.surroundings.as_ref().is_some_and(stops);
     let descriptors: Vec<_> = world.carried().into_iter().map(|(_, descriptor)| descriptor).collect();
     let failed = swap::depart(Departure {
         image: &prepared.image,

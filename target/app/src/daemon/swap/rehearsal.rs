@@ -18,6 +18,8 @@ const CPU: Duration = Duration::from_secs(10);
 const MEMORY: u64 = 1 << 30;
 /// And for each byte of snapshot.
 const MEMORY_EACH: u64 = 16;
+/// A larger snapshot would make the pause long.
+pub(super) const SNAPSHOT_MAX: usize = 64 << 20;
 /// How long one piece of the live snapshot may keep the reactor from its work.
 const SLICE: Duration = Duration::from_micros(500);
 
@@ -41,8 +43,13 @@ pub(in super::super) async fn live_snapshot(shared: &Shared, forms: &Forms) -> R
     }
 }
 
-/// Have `image` rehearse. Gives it back, with what a person should know.
-pub(super) async fn rehearse(shared: &Shared, image: Image, forms: &Forms) -> Result<(Image, Vec<String>), Ended> {
+/// Have both programs rehearse: the next one, and, if it is another build, the one that would have to come back if the next
+/// one failed. Gives what a person should know.
+pub(super) async fn rehearse(
+    shared: &Shared,
+    (image, old): (Image, Image),
+    forms: &Forms,
+) -> Result<(Image, Image, Vec<String>), Ended> {
     let refused = |why: String| Ended::refused("rehearse", why);
     fault::at("rehearse").map_err(refused)?;
     let snapshot = live_snapshot(shared, forms).await.map_err(|error| refused(error.to_string()))?;
@@ -52,20 +59,40 @@ pub(super) async fn rehearse(shared: &Shared, image: Image, forms: &Forms) -> Re
         let _ours = Ours::begin();
         let expected = digest(&snapshot);
         let bytes = snapshot.encode();
+        if bytes.len() > SNAPSHOT_MAX {
+            return Err(refused(too_large(bytes.len())));
+        }
         let memory = MEMORY + region + MEMORY_EACH * bytes.len() as u64;
         let file = swap::sealed("rehearsal", &bytes)
             .map_err(|error| refused(format!("no room for {} bytes of snapshot: {error}", bytes.len())))?;
         drop(bytes);
         let bounds = Bounds { memory, cpu: CPU, time: TIME };
-        let done = swap::rehearse(&image, &["rehearse"], file.as_fd(), &bounds)
-            .map_err(|failure| refused(format!("{}: {failure}", image.path().display())))?;
-        let rehearsal: Rehearsal = serde_json::from_slice(&done.stdout)
-            .map_err(|error| refused(format!("{} does not say how it went: {error}", image.path().display())))?;
-        if rehearsal.digest != expected {
-            let why = "what it restored is not what it was given: its own snapshot of it differs";
-            return Err(refused(format!("{}: {why}", image.path().display())));
+        let one = |image: &Image| {
+            let done = swap::rehearse(image, &["rehearse"], file.as_fd(), &bounds)
+                .map_err(|failure| refused(format!("{}: {failure}", image.path().display())))?;
+            let rehearsal: Rehearsal = serde_json::from_slice(&done.stdout)
+                .map_err(|error| refused(format!("{} does not say how it went: {error}", image.path().display())))?;
+            if rehearsal.digest != expected {
+                let why = "what it restored is not what it was given: its own snapshot of it differs";
+                return Err(refused(format!("{}: {why}", image.path().display())));
+            }
+            Ok(rehearsal.remarks)
+        };
+        let remarks = one(&image)?;
+        if image.build() != old.build() {
+            one(&old)?;
         }
-        Ok((image, rehearsal.remarks))
+        Ok((image, old, remarks))
     })
     .await
+}
+
+/// Why a snapshot of so many bytes is not handed over: writing and reading it would take too long.
+pub(super) fn too_large(bytes: usize) -> String {
+    format!(
+        "the state has {} MiB, more than the {} MiB that are handed over: initiators or listeners to events do not read \
+             what they are sent",
+        bytes >> 20,
+        SNAPSHOT_MAX >> 20
+    )
 }

@@ -4,18 +4,18 @@ use super::exec::last;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 const STACK_BYTES: usize = 16 * 1024;
 /// Those who are served go first.
 const NICE: i32 = 19;
 
 /// A child that shares our memory. An exec lets go of the memory of the program that leaves, which takes the longer the more
-/// there is; while somebody else has it too, that happens later and is his work. The child ends when this process has become
-/// another program, which hears of it by SIGCHLD, or when this is dropped.
+/// there is; while somebody else has it too, that happens later and is his work. The child ends when the next program closes
+/// [`Keeper::voice`], and it hears of that by SIGCHLD; or when this is dropped.
 pub struct Keeper {
     child: Pid,
-    /// The child listens at the other end until this one is closed: by the exec, or by us.
+    /// The child listens at the other end until this one is closed.
     voice: Option<OwnedFd>,
     _ear: OwnedFd,
     _pipe: Box<[RawFd; 2]>,
@@ -57,6 +57,11 @@ impl Keeper {
         };
         let child = Pid::from_raw(child).filter(|_| child > 0).ok_or_else(last)?;
         Ok(Keeper { child, voice: Some(voice), _ear: ear, _pipe: pipe, _stack: stack })
+    }
+
+    /// To be handed on.
+    pub fn voice(&self) -> Option<BorrowedFd<'_>> {
+        self.voice.as_ref().map(AsFd::as_fd)
     }
 }
 
