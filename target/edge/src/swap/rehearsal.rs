@@ -66,8 +66,8 @@ const LOOK: Duration = Duration::from_millis(5);
 const NOT_LOADED: i32 = 127;
 /// First in line when the system has no memory.
 const OOM_SCORE: &str = "1000";
-/// About a tenth of what others get of a busy processor.
-const NICE: i32 = 10;
+/// About a third of what others get of a busy processor.
+const NICE: i32 = 5;
 
 /// Variables by which a supervisor speaks to us alone.
 const OURS: [&str; 7] =

@@ -37,7 +37,7 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Those who are served go first, while a program is looked at.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
 /// The version of this program.
 pub const VERSION: &str = if cfg!(feature = "next") { "0.2.0-next" } else { env!("CARGO_PKG_VERSION") };

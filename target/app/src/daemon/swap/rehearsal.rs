@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// How long the child may take, and how much of a processor.
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(60);
 const CPU: Duration = Duration::from_secs(10);
 /// Address space of the child beyond the payload region: the program, its libraries and stacks.
 const MEMORY: u64 = 1 << 30;
