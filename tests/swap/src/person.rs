@@ -4,6 +4,7 @@ use mainstay_testkit::process;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// Everything of a process that a supervisor, a shell or an admin can see and expects to stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +123,20 @@ impl Holds {
     }
 }
 
-/// Children of `pid`, zombies among them.
+/// Children of `pid`, zombies among them, that are not gone after a moment: who lets go of the memory of the program before
+/// takes that long.
 pub fn children(pid: u32) -> Vec<u32> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let found = children_now(pid);
+        if found.is_empty() || Instant::now() >= deadline {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn children_now(pid: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().map_while(Result::ok);
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     processes
