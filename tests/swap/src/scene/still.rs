@@ -84,7 +84,8 @@ pub(super) fn discovery(stage: &mut Stage<'_>) -> Result<Scene> {
 /// The target's ping has come, and is answered only after the swap.
 pub(super) fn ping(stage: &mut Stage<'_>) -> Result<Scene> {
     let mut session = stage.session("open", 0)?;
-    let ripe = stage.ground.ping.as_millis() as u64 + 500;
+    // After a swap the daemon first listens for a while before it calls anybody silent.
+    let ripe = stage.ground.ping.as_millis() as u64 + 3000;
     let mut scene = Scene::new("ping unanswered", move || {
         let echo = session.ping(b"and you?")?;
         if echo != b"and you?" || session.pings.is_empty() {
