@@ -51,6 +51,7 @@ pub fn under_signals(swaps: usize) -> Result<(), String> {
     if !difference.is_empty() {
         return Err(format!("changed: {difference:#?}"));
     }
+    settle(rig.daemon.pid());
     let children = person::children(rig.daemon.pid());
     if !children.is_empty() {
         return Err(format!("children are left: {children:?}"));
@@ -65,6 +66,14 @@ struct Point {
     holds: Holds,
     snapshot: u64,
     pause_us: u64,
+}
+
+/// Waits, for a second at most, until no child is left: the old program's memory may go a moment after it, by one.
+fn settle(pid: u32) {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while !person::children(pid).is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn median(mut numbers: Vec<u64>) -> u64 {
@@ -91,6 +100,7 @@ pub fn fast(swaps: usize) -> Result<(), String> {
         if n % 10 == 0 {
             rig.goes_on().map_err(|why| format!("swap {n}: {why}\n{}", rig.daemon.words()))?;
         }
+        settle(rig.daemon.pid());
         let holds = Holds::of(rig.daemon.pid());
         let point = Point { holds, snapshot: answer.carried("snapshot_bytes"), pause_us: answer.pause_us() };
         if n % (swaps / 20).max(1) == 0 || n + 1 == swaps {

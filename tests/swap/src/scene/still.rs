@@ -3,6 +3,7 @@
 use super::super::bytes::bytes;
 use super::{Scene, Stage, good_end};
 use mainstay_testkit::initiator::{Command, Error, Result, cdb, opcode, pdu};
+use std::time::Instant;
 
 /// A text request that says it goes on (C bit), answered with an empty response; the rest comes later (RFC 7143 §11.10.1).
 pub(super) fn text_continues(stage: &mut Stage<'_>) -> Result<Scene> {
@@ -87,9 +88,15 @@ pub(super) fn ping(stage: &mut Stage<'_>) -> Result<Scene> {
     // After a swap the daemon first listens for a while before it calls anybody silent.
     let ripe = stage.ground.ping.as_millis() as u64 + 3000;
     let mut scene = Scene::new("ping unanswered", move || {
+        let deadline = Instant::now() + session.patience;
+        while session.pings.is_empty() {
+            if let Some(odd) = session.step(deadline)? {
+                return Err(Error::Odd(format!("instead of a ping came {odd:?}")));
+            }
+        }
         let echo = session.ping(b"and you?")?;
-        if echo != b"and you?" || session.pings.is_empty() {
-            return Err(Error::Odd(format!("{} pings of the target", session.pings.len())));
+        if echo != b"and you?" {
+            return Err(Error::Odd(format!("another echo: {echo:?}")));
         }
         // Answering came by itself; were it not taken, the target would close.
         session.test_unit_ready(0)?.good()?;
