@@ -6,6 +6,7 @@
 mod crash;
 mod demo;
 mod golden;
+mod hanging;
 mod refused;
 mod rolled_back;
 mod scenes;
