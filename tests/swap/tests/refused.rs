@@ -113,7 +113,6 @@ fn rehearsals_that_do_not_go_well() {
         ("rehearsal overflow", "ended by SIG"),
         ("rehearsal kill", "SIGKILL"),
         ("rehearsal memory", ""),
-        ("rehearsal hang", ""),
         ("restore differ", "differ"),
     ] {
         rig.order(order);
@@ -122,6 +121,28 @@ fn rehearsals_that_do_not_go_well() {
         println!("{order}: {}", answer.word("why"));
     }
     assert_eq!(rig.events.count("paused"), 0);
+    rig.swap_well(&next, ANY);
+}
+
+/// It is given a minute, in which everything goes on.
+#[test]
+fn a_rehearsal_that_hangs() {
+    let mut rig = Rig::current();
+    let next = rig.install(&program::next(), "mainstay-next");
+    rig.order("rehearsal hang");
+    let asked = {
+        let command = mainstay_swap_tests::order::command(&rig.daemon, &rig.program, Some(&next), ANY);
+        std::thread::spawn(move || { command }.output().unwrap())
+    };
+    rig.wait_fault();
+    while !asked.is_finished() {
+        rig.assert_lives();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    let output = asked.join().unwrap();
+    assert_eq!(output.status.code(), Some(REFUSED), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("did not end within"), "{said}");
     rig.swap_well(&next, ANY);
 }
 

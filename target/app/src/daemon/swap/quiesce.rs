@@ -53,7 +53,10 @@ pub(super) async fn quiesce(shared: &Shared, deadline: Instant) -> Result<(), En
         }
         let left = deadline.since(clock::now());
         if left.is_zero() {
-            let why = format!("{busy} requests did not come back from the stores in time (--deadline)");
+            let why = format!(
+                "{busy} {} did not come back from the stores in time (--deadline)",
+                if busy == 1 { "request" } else { "requests" }
+            );
             return Err(Ended::rolled_back("quiesce", why));
         }
         let _ = tokio::time::timeout(left, dry.notified()).await;
