@@ -72,20 +72,10 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
-/// Take a listener from the runtime: it stays open, and what comes meanwhile waits in the kernel.
-pub fn park_listener(listener: TcpListener) -> io::Result<OwnedFd> {
-    Ok(listener.into_std()?.into())
-}
-
 /// A parked listener, or a predecessor's, for the runtime that calls.
 pub fn adopt_listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
     never_waits(&descriptor)?;
     TcpListener::from_std(descriptor.into())
-}
-
-/// Take a connection from the runtime. Nothing of it is read, sent or set.
-pub fn park_stream(stream: TcpStream) -> io::Result<OwnedFd> {
-    Ok(stream.into_std()?.into())
 }
 
 /// A parked connection, or a predecessor's, for the runtime that calls; [`prepare`] has been done long ago.

@@ -209,11 +209,6 @@ impl Handover {
         Image::known(copy, path, digest)
     }
 
-    /// Whether the predecessor left the descriptor with this number, and it was not taken yet.
-    pub fn is_carried(&self, number: RawFd) -> bool {
-        self.left.has(number)
-    }
-
     /// A descriptor that was left, each once. Where the guard cannot have a table of descriptors of its own it is a copy with
     /// another number, and the original stays until the commit.
     ///

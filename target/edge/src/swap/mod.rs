@@ -36,7 +36,7 @@ pub use handover::{FORM, HANDOVER, Handover, Moment, Moments, inherited, reserve
 pub use image::Image;
 pub use note::{Note, Reads, SECTION, Section, encode};
 pub use refusal::Refusal;
-pub use rehearsal::{Bounds, RehearsalFailure, Rehearsed, child, rehearse};
+pub use rehearsal::{Bounds, RehearsalFailure, Rehearsed, rehearse};
 
 /// ns of the monotonic clock.
 fn now() -> u64 {

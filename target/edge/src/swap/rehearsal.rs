@@ -9,7 +9,6 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// What a rehearsal may use.
@@ -73,16 +72,6 @@ const NICE: i32 = 5;
 const OURS: [&str; 7] =
     ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-static CHILD: AtomicU32 = AtomicU32::new(0);
-
-/// The process number of a rehearsal under way: who reaps unknown children must leave this one alone.
-pub fn child() -> Option<u32> {
-    match CHILD.load(SeqCst) {
-        0 => None,
-        number => Some(number),
-    }
-}
-
 /// Runs `image` with the arguments `words` and the snapshot as its standard input, and waits for its end, on this thread.
 /// The child has none of our other descriptors, and none of the variables that are meant for us.
 ///
@@ -107,7 +96,6 @@ pub fn rehearse(
     // Whatever it has started ends with it.
     child.end();
     let status = child.child.wait();
-    CHILD.store(0, SeqCst);
     let stderr = tail(&child.stderr.bytes);
     match ended.map_err(|errno| RehearsalFailure::Unknown(errno.into()))? {
         Ended::Late => Err(RehearsalFailure::Time { time: bounds.time, stderr }),
@@ -172,7 +160,6 @@ impl Running {
             }
         }
         let mut child = command.spawn()?;
-        CHILD.store(child.id(), SeqCst);
         let stdout = child.stdout.take().map(|pipe| std::fs::File::from(std::os::fd::OwnedFd::from(pipe)));
         let stderr = child.stderr.take().map(|pipe| std::fs::File::from(std::os::fd::OwnedFd::from(pipe)));
         let heard = |pipe, max| Heard { pipe, bytes: Vec::new(), max };

@@ -1,15 +1,14 @@
 //! A world that comes out of nothing or out of a snapshot is parked: its sockets are plain descriptors. Then it awakes.
 
 use super::{Hold, World};
+use mainstay_edge::portal;
 use std::io;
 
 impl World {
     /// Register every socket with the runtime that is entered.
     pub fn unpark(&mut self) -> io::Result<()> {
         for connection in self.connections.values_mut() {
-            connection
-                .socket
-                .unpark(|descriptor| tokio::net::TcpStream::from_std(std::net::TcpStream::from(descriptor)))?;
+            connection.socket.unpark(portal::adopt_stream)?;
         }
         for control in self.controls.values_mut() {
             control.socket.unpark(|descriptor| {
@@ -17,7 +16,7 @@ impl World {
             })?;
         }
         for listener in &mut self.listeners {
-            listener.unpark(|descriptor| tokio::net::TcpListener::from_std(std::net::TcpListener::from(descriptor)))?;
+            listener.unpark(portal::adopt_listener)?;
         }
         self.control_listener
             .unpark(|descriptor| tokio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(descriptor)))
