@@ -49,6 +49,7 @@ expect "so is the state" as_mainstay /var/lib/mainstay mainstay:mainstay:700
 expect "the socket is private" as_mainstay /run/mainstay/control.sock mainstay:mainstay:600
 expect "a login" login disk || end
 disk=$DISK
+expect "the journal tells of it, before any swap" lab_wait 10 journal_has ': login$'
 expect "written and read" writes
 says() { grep -Eq "$2" <<<"$(systemctl show -P "$1" mainstay)" || { systemctl show mainstay -p "$1"; return 1; }; }
 expect "systemd is told what it does" says StatusText '^Serving, version [0-9]'
@@ -59,7 +60,7 @@ lab_log "an upgrade while the disk is in use"
 identity() {
     sessions
     systemctl show mainstay -p MainPID -p NRestarts -p ActiveEnterTimestampMonotonic
-    echo "name $(</proc/"$(main_pid)"/comm), $(journalctl -u mainstay | grep -c ' login ') logins"
+    echo "name $(</proc/"$(main_pid)"/comm), $(journalctl -u mainstay -o cat | grep -c '^login$') logins"
 }
 # installed FILE: as package managers do it, by rename.
 installed() { install -m 755 "$1" /usr/bin/mainstay.new && mv /usr/bin/mainstay.new /usr/bin/mainstay; }

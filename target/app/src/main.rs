@@ -23,6 +23,8 @@ fn speak(voice: Voice, log: &Log) -> Result<Box<dyn Console>, String> {
 
 /// `mainstay serve`: from what was asked to what runs.
 fn serve(verb: ctl::serve::Serve) -> Result<(), ctl::Failure> {
+    // Before anything is opened, the log's socket too, and takes its place.
+    mainstay_edge::swap::reserve().map_err(ctl::Failure::problem)?;
     let config = verb.configuration()?;
     ctl::log::start(verb.voice(), &config.log).map_err(ctl::Failure::Problem)?;
     let options = daemon::Options {

@@ -82,8 +82,6 @@ pub enum Error {
 
 /// Serve `config` until a signal says stop.
 pub fn run(config: Config, options: Options) -> Result<(), Error> {
-    // Before anything is opened, and takes its place.
-    mainstay_edge::swap::reserve()?;
     let control_path = options.control.clone();
     let state = StateDir::open(&options.state_dir)?;
     let (mut site, exports) = site::site(&config);
