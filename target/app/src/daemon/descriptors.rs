@@ -9,26 +9,14 @@ const EACH_VOLUME: usize = 4;
 /// For everything else: listeners, the runtime, state files, the log, what the libraries open for a moment.
 const OURSELVES: usize = 48;
 
-/// What the system allows this process, and what that leaves for sessions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// Sessions at a time.
-    pub sessions_max: usize,
-    /// Descriptors as the process was started with (its soft limit), and as raised since.
-    pub nofile: u64,
-    pub nofile_raised: u64,
-}
-
 /// Raise the limit as far as we are allowed to, and give the number of sessions that then fit: those of whom the
-/// descriptors would not last would take them from the admins too.
-pub(super) fn raise_for(config: &Config) -> Limits {
+/// descriptors would not last would take them from the admins too. A program that takes over has the limit as it was raised.
+pub(super) fn raise_for(config: &Config) -> usize {
     let wanted = config.limits.sessions_max;
     let others = OURSELVES + CONNECTIONS_MAX + EACH_VOLUME * config.volumes.len() + config.portals.len();
     // Those who log in, and discovery sessions.
     let others = others + 2 * config.limits.logins_max;
-    let nofile = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let nofile_raised = raise((others + wanted) as u64);
-    let allowed = usize::try_from(nofile_raised).unwrap_or(usize::MAX);
+    let allowed = usize::try_from(raise((others + wanted) as u64)).unwrap_or(usize::MAX);
     let fit = fitting(wanted, others, allowed);
     if fit < wanted {
         tracing::warn!(
@@ -36,7 +24,7 @@ pub(super) fn raise_for(config: &Config) -> Limits {
              (`ulimit -n`; systemd: LimitNOFILE=)"
         );
     }
-    Limits { sessions_max: fit, nofile, nofile_raised }
+    fit
 }
 
 fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {

@@ -108,8 +108,8 @@ fn world(
     let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
         .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
     let region = Arc::new(region);
-    let limits = descriptors::raise_for(&config);
-    let accounts = limits.sessions_max + config.limits.logins_max;
+    let sessions_max = descriptors::raise_for(&config);
+    let accounts = sessions_max + config.limits.logins_max;
     let places = Places {
         state_dir: state.path().to_owned(),
         control: options.control,
@@ -125,7 +125,7 @@ fn world(
         region,
         listeners: listeners.into_iter().map(Socket::Parked).collect(),
         control_listener: Socket::Parked(control),
-        limits,
+        sessions_max,
         console: options.console,
         voice: options.voice,
         places,

@@ -35,7 +35,7 @@ pub(super) struct Sessions {
     pub rejoining: HashMap<NexusId, u16>,
     pub tsih_last: u16,
     tsihs: HashSet<u16>,
-    sessions_max: usize,
+    pub(super) sessions_max: usize,
 }
 
 impl Sessions {

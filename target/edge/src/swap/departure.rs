@@ -7,7 +7,6 @@ use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -100,10 +99,7 @@ fn prepare(departure: &Departure<'_>) -> Result<Ready, DepartureFailed> {
     page.not_dumpable.store(sys::is_not_dumpable().into(), SeqCst);
     page.set_guard(departure.guard);
     page.set_moments(&departure.moments);
-    page.set_digests(image.digest(), old.digest());
     page.name.set(&sys::name());
-    page.image_path.set(image.path().as_os_str().as_bytes());
-    page.old_path.set(old.path().as_os_str().as_bytes());
     page.mask.store(sys::mask(), SeqCst);
     page.stage.store(stage::DEPARTED, SeqCst);
     let program = sys::Program::new(image.as_fd().as_raw_fd());

@@ -1,14 +1,11 @@
 //! What a program finds when it was started by its predecessor.
 
 use super::page::{PAGE, Page, stage};
-use super::{Image, Refusal, sys};
+use super::sys;
 use rustix::fs::fstat;
 use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd, pread};
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
-use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 /// The descriptor at which a predecessor leaves its handover.
@@ -189,24 +186,6 @@ impl Handover {
     /// We are the *old* program again after the new one failed: why.
     pub fn came_back(&self) -> Option<String> {
         self.came_back.then(|| self.page.failure())
-    }
-
-    /// The executable that runs, as the predecessor knows it: nothing is read. To be called before the commit.
-    ///
-    /// # Errors
-    /// It cannot be looked at.
-    pub fn running(&self) -> Result<Image, Refusal> {
-        let page = self.page;
-        let (number, path, digest) = if self.came_back {
-            (&page.old, page.old_path.get(), page.old_digest())
-        } else {
-            (&page.image, page.image_path.get(), page.image_digest())
-        };
-        let path = OsString::from_vec(path);
-        let path = Path::new(&path);
-        let copy = sys::borrowed(number.load(SeqCst), |fd| fcntl_dupfd_cloexec(fd, HANDOVER + 1));
-        let copy = copy.map_err(|errno| Refusal::Io { path: path.into(), doing: "hold", errno })?;
-        Image::known(copy, path, digest)
     }
 
     /// A descriptor that was left, each once. Where the guard cannot have a table of descriptors of its own it is a copy with

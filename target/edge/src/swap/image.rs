@@ -88,12 +88,6 @@ impl Image {
         Ok(Image { digest, ..image })
     }
 
-    /// An executable that somebody has checked and hashed before.
-    pub(super) fn known(descriptor: OwnedFd, path: &Path, digest: [u8; 32]) -> Result<Image, Refusal> {
-        let image = Image::look(descriptor, path)?;
-        Ok(Image { digest, ..image })
-    }
-
     fn look(descriptor: OwnedFd, path: &Path) -> Result<Image, Refusal> {
         let stat = fstat(&descriptor).map_err(|errno| Refusal::Io { path: path.into(), doing: "look at", errno })?;
         Ok(Image { descriptor, path: path.into(), looks: Looks::of(&stat), digest: [0; 32] })
@@ -170,11 +164,6 @@ impl Image {
     /// Where it was found; something else may be there by now.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Its whole hash.
-    pub(super) fn digest(&self) -> &[u8; 32] {
-        &self.digest
     }
 
     /// Reads it again. Takes as long as staging did.

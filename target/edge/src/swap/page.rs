@@ -52,11 +52,7 @@ pub struct Page {
     /// The signals that were blocked before those with handlers were.
     pub mask: AtomicU64,
     moments: [AtomicU64; 8],
-    image_digest: [AtomicU8; 32],
-    old_digest: [AtomicU8; 32],
     pub name: Text<16>,
-    pub image_path: Text<1020>,
-    pub old_path: Text<1020>,
     failure: Failed,
 }
 
@@ -144,20 +140,6 @@ impl Page {
         for (to, at) in self.moments.iter().zip([asked, stopped, dry, saved, left, arrived, adopted, committed]) {
             to.store(at, SeqCst);
         }
-    }
-
-    /// The digests of the new image and of the old one.
-    pub fn set_digests(&self, image: &[u8; 32], old: &[u8; 32]) {
-        self.image_digest.iter().zip(image).for_each(|(to, byte)| to.store(*byte, SeqCst));
-        self.old_digest.iter().zip(old).for_each(|(to, byte)| to.store(*byte, SeqCst));
-    }
-
-    pub fn image_digest(&self) -> [u8; 32] {
-        std::array::from_fn(|index| self.image_digest[index].load(SeqCst))
-    }
-
-    pub fn old_digest(&self) -> [u8; 32] {
-        std::array::from_fn(|index| self.old_digest[index].load(SeqCst))
     }
 
     /// Safe inside a signal handler.

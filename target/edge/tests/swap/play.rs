@@ -274,13 +274,10 @@ fn warm(mut handover: Handover, folder: &Path) {
     luggage.check();
     let moments = handover.moments();
     assert!(moments.stopped == 5 && moments.left > 5 && moments.arrived > moments.left, "{moments:?}");
-    let old = handover.running().unwrap();
     handover.stamp(Moment::Adopted);
     guard.commit();
     let moments = handover.moments();
-    if state["left"] == 1 {
-        assert_eq!(old.build(), Image::running().unwrap().build());
-    }
+    let old = Image::running().unwrap();
     assert!(moments.committed >= moments.adopted, "{moments:?}");
     handlers();
     unblock_signals();

@@ -37,13 +37,11 @@ mod state;
 mod tests;
 mod volume;
 
-#[allow(unused_imports)] // Until the swap adopts.
 pub(super) use descriptors::Inherited;
 pub use error::{Inexpressible, Unreadable};
 pub use forms::Forms;
 pub(super) use handed::{Handed, Role};
 pub(super) use live::LiveSave;
-#[allow(unused_imports)] // Until the swap reads it.
 pub use rehearsal::Rehearsal;
 pub use rehearsal::rehearse;
 pub use show::show;
@@ -165,7 +163,7 @@ impl World {
             region: memory.region.clone(),
             listeners,
             control_listener: handed::parked(&Role::ControlListener, from)?,
-            limits: program.limits,
+            sessions_max: program.sessions_max,
             console: Box::new(handed::Silent),
             voice: program.voice,
             places: program.places.clone(),

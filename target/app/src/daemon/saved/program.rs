@@ -3,7 +3,6 @@
 use super::sections::{Sections, get, need, put};
 use super::{Forms, Inexpressible, Unreadable};
 use crate::config::{Config, Voice, VoiceV1};
-use crate::daemon::descriptors::Limits;
 use crate::daemon::site;
 use crate::daemon::world::{Places, World};
 use mainstay_base::snapshot::Section;
@@ -39,21 +38,16 @@ struct DaemonV1 {
     program: Vec<u8>,
     #[prost(uint64, tag = "9")]
     sessions_max: u64,
-    /// Soft limit of descriptors as the process was started with, and as raised since.
-    #[prost(uint64, tag = "10")]
-    nofile: u64,
-    #[prost(uint64, tag = "11")]
-    nofile_raised: u64,
     /// Where each portal listens, with the port that the system chose.
-    #[prost(string, repeated, tag = "12")]
+    #[prost(string, repeated, tag = "10")]
     portals: Vec<String>,
     /// When it was last told that connections made room for others.
-    #[prost(uint64, optional, tag = "13")]
+    #[prost(uint64, optional, tag = "11")]
     crowded: Option<u64>,
-    #[prost(message, optional, tag = "14")]
+    #[prost(message, optional, tag = "12")]
     voice: Option<VoiceV1>,
     /// It was told that we are ready.
-    #[prost(bool, tag = "15")]
+    #[prost(bool, tag = "13")]
     announced: bool,
     /// What the next version says of itself.
     #[cfg(feature = "next")]
@@ -72,9 +66,7 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         control: bytes(&places.control),
         config: places.config.as_deref().map(bytes),
         program: bytes(&places.program),
-        sessions_max: world.limits.sessions_max as u64,
-        nofile: world.limits.nofile,
-        nofile_raised: world.limits.nofile_raised,
+        sessions_max: world.sessions.sessions_max as u64,
         portals: world.site.portals.iter().map(|portal| portal.bind.to_string()).collect(),
         crowded: world.crowded.map(|at| at.0),
         voice: Some(world.voice.save()),
@@ -90,7 +82,7 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
 
 pub(super) struct Program {
     pub places: Places,
-    pub limits: Limits,
+    pub sessions_max: usize,
     pub voice: Voice,
     saved: DaemonV1,
 }
@@ -108,13 +100,9 @@ pub(super) fn restore(sections: &Sections<'_>) -> Result<Program, Unreadable> {
         config: saved.config.as_deref().map(path),
         program: path(&saved.program),
     };
-    let limits = Limits {
-        sessions_max: need(KIND, usize::try_from(saved.sessions_max).ok(), "the number of sessions")?,
-        nofile: saved.nofile,
-        nofile_raised: saved.nofile_raised,
-    };
+    let sessions_max = need(KIND, usize::try_from(saved.sessions_max).ok(), "the number of sessions")?;
     let voice = need(KIND, saved.voice.as_ref().and_then(Voice::restore), "how it speaks")?;
-    Ok(Program { places, limits, voice, saved })
+    Ok(Program { places, sessions_max, voice, saved })
 }
 
 impl Program {

@@ -5,7 +5,6 @@
 //! I2 Between two calls from outside every effect has been carried out and every touched connection flushed.
 
 use super::control::{Control, ControlId};
-use super::descriptors::Limits;
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::saved::LiveSave;
@@ -81,7 +80,6 @@ pub(super) struct World {
     /// One for each portal.
     pub listeners: Vec<Socket<TcpListener>>,
     pub control_listener: Socket<UnixListener>,
-    pub limits: Limits,
     pub console: Box<dyn Console>,
     pub refusals: Refusals,
     pub faults: Vec<FaultsTold>,
@@ -160,7 +158,8 @@ pub(super) struct Ground {
     pub region: Arc<SharedRegion>,
     pub listeners: Vec<Socket<TcpListener>>,
     pub control_listener: Socket<UnixListener>,
-    pub limits: Limits,
+    /// Sessions at a time, as far as descriptors allow.
+    pub sessions_max: usize,
     pub console: Box<dyn Console>,
     pub voice: Voice,
     pub places: Places,
@@ -206,8 +205,7 @@ impl World {
             region: ground.region,
             pool: Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one())),
             answered,
-            sessions: Sessions::new(ground.limits.sessions_max),
-            limits: ground.limits,
+            sessions: Sessions::new(ground.sessions_max),
             listeners: ground.listeners,
             control_listener: ground.control_listener,
             console: ground.console,

@@ -24,8 +24,11 @@ fn refused(snapshot: &Snapshot) -> Unreadable {
 /// Kinds whose sections nobody but the one they are handed to reads.
 const CIRCUMSTANCES: [&str; 2] = ["live", "descriptors"];
 
+/// Known, but not in what this program saves: the handover is no section, and the next version only reads `sessions`.
+const NOT_WRITTEN: &[&str] = if cfg!(feature = "next") { &["handover", "sessions"] } else { &["handover"] };
+
 fn kinds() -> impl Iterator<Item = &'static str> {
-    READS.iter().map(|&(kind, ..)| kind).filter(|kind| *kind != "handover")
+    READS.iter().map(|&(kind, ..)| kind).filter(|kind| !NOT_WRITTEN.contains(kind))
 }
 
 #[test]
