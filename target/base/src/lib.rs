@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod metrics;
+pub mod path;
 pub mod sam;
 pub mod snapshot;
 pub mod time;

@@ -4,4 +4,5 @@
 pub mod auth;
 pub mod iscsi;
 pub mod nexus;
+pub mod nvme;
 pub mod scsi;

@@ -11,20 +11,26 @@ const FLOORS: [(&str, &str); 4] = [
     ("mainstay", "target/app/src/"),
 ];
 
-/// On one floor, who may know whom. Four absences are the design: iscsi does not know scsi (a CDB is opaque to it), scsi
-/// does not know iscsi, swap does not know the protocols, ctl does not know daemon.
+/// On one floor, who may know whom. Absences are the design: iscsi does not know scsi (a CDB is opaque to it), scsi
+/// does not know iscsi, nvme does not know nvmetcp, neither family knows the other, swap does not know the protocols, ctl does not know daemon.
 const ARROWS: &[(&str, &str, &[&str])] = &[
     ("base", "arena", &[]),
     ("base", "metrics", &[]),
+    ("base", "path", &[]),
     ("base", "sam", &["wire"]),
     ("base", "snapshot", &["wire"]),
     ("base", "time", &[]),
-    // A request to a store carries its payload.
-    ("base", "unit", &["arena", "snapshot"]),
+    // A request to a store carries its payload; who waits for a range has a name.
+    ("base", "unit", &["arena", "sam", "snapshot"]),
     ("base", "wire", &[]),
     ("proto", "auth", &[]),
     ("proto", "iscsi", &["auth"]),
     ("proto", "nexus", &["iscsi", "scsi"]),
+    ("proto", "nvme", &[]),
+    ("proto", "nvmetcp", &["nvme"]),
+    ("proto", "queue", &["auth", "nvme", "nvmetcp"]),
+    // The other side of both: an initiator for tests, benchmarks and remote volumes.
+    ("proto", "host", &["auth", "nvme", "nvmetcp"]),
     ("proto", "scsi", &[]),
     ("edge", "clock", &[]),
     ("edge", "memory", &[]),

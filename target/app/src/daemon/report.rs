@@ -108,7 +108,7 @@ impl World {
             block_bytes: geometry.block_bytes,
             physical_bytes: geometry.physical_bytes,
             read_only: behaviour.read_only,
-            write_cache: self.units[index].write_cache(),
+            write_cache: self.units[index].disk.write_cache,
             thin: behaviour.thin,
             uuid: uuid::Uuid::from_bytes(identity.uuid).to_string(),
             serial: identity.serial.clone(),

@@ -2,7 +2,11 @@
 //!
 //! SCSI and NVMe both translate to these words and back; a store knows only these.
 
+mod disk;
+pub mod range;
 pub mod saved;
+
+pub use disk::{Disk, Disks};
 
 use crate::arena::Buf;
 

@@ -437,7 +437,7 @@ impl Nexus {
 /// Nexuses that waited for a range of the unit have to be polled.
 fn wake_others(cx: &mut Cx<'_>, volume: VolumeId) {
     if let Some(unit) = cx.units.get_mut(volume.0 as usize) {
-        cx.effects.extend(unit.wake.drain(..).map(Effect::Wake));
+        cx.effects.extend(unit.disk.wake.drain(..).map(Effect::Wake));
     }
 }
 

@@ -49,12 +49,12 @@ impl Flush {
 /// SYNCHRONIZE CACHE(10), (16). All of the cache is written, whatever the range; IMMED or not, the answer comes when it
 /// is true.
 pub fn begin_synchronize(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
-    Extent::of(&job.cdb).on(&unit.geometry)?;
-    Ok(State::Flush(Flush { then: Then::Nothing, flushed: unit.behaviour.read_only }))
+    Extent::of(&job.cdb).on(&unit.disk.geometry)?;
+    Ok(State::Flush(Flush { then: Then::Nothing, flushed: unit.disk.behaviour.read_only }))
 }
 
 /// PRE-FETCH(10), (16). The cache belongs to the operating system, so nothing is promised: GOOD, not CONDITION MET.
 pub fn begin_prefetch(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
-    Extent::of(&job.cdb).on(&unit.geometry)?;
+    Extent::of(&job.cdb).on(&unit.disk.geometry)?;
     Ok(State::End(Ending::good(0)))
 }

@@ -2,12 +2,12 @@
 
 use super::cdb::Extent;
 use super::fault::{self, Deed};
-use super::range::Span;
 use super::sense::Sense;
 use super::task::{Action, Cx, Ending, Job, State, Step};
 use super::transfer::first_difference;
 use super::unit::LogicalUnit;
 use mainstay_base::arena::Buf;
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op};
 
 /// Where it is.
@@ -41,7 +41,7 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
         return Err(Sense::invalid_cdb(1, 7).into());
     }
     let blocks = job.cdb.0[13];
-    let extent = Extent { lba: job.cdb.u64(2), blocks: u64::from(blocks) }.on(&unit.geometry)?;
+    let extent = Extent { lba: job.cdb.u64(2), blocks: u64::from(blocks) }.on(&unit.disk.geometry)?;
     // A byte cannot say 256: data-out for no blocks is a length that did not fit.
     if blocks > unit.compare_max() || (blocks == 0 && job.out_bytes > 0) {
         return Err(Sense::invalid_cdb(13, 7).into());
@@ -53,7 +53,7 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     Ok(State::Compare(Compare {
         start: extent.start(job.block),
         len,
-        durable: job.cdb.fua() || !unit.settings.write_cache,
+        durable: job.cdb.fua() || !unit.disk.write_cache,
         phase: if len == 0 { Phase::Finished } else { Phase::Begin },
     }))
 }

@@ -37,14 +37,14 @@ pub struct LbaStatus {
 /// GET LBA STATUS.
 pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     let lba = job.cdb.u64(2);
-    Extent { lba, blocks: 1 }.on(&unit.geometry)?;
+    Extent { lba, blocks: 1 }.on(&unit.disk.geometry)?;
     // At least one, even if its end will be cut off.
     let room = (job.cdb.u32(10).saturating_sub(8) / 16).clamp(1, DESCRIPTORS);
     Ok(State::LbaStatus(LbaStatus {
         lba,
-        end: unit.geometry.blocks,
+        end: unit.disk.geometry.blocks,
         room,
-        thick: !unit.behaviour.thin,
+        thick: !unit.disk.behaviour.thin,
         runs: Vec::new(),
     }))
 }

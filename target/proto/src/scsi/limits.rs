@@ -26,21 +26,21 @@ pub const MODE_LIST: u32 = 1024;
 impl LogicalUnit {
     /// Blocks of one READ or WRITE.
     pub(super) fn transfer_max(&self) -> u32 {
-        (TRANSFER_BYTES / u64::from(self.geometry.block_bytes)) as u32
+        (TRANSFER_BYTES / u64::from(self.disk.geometry.block_bytes)) as u32
     }
 
     /// Blocks of one WRITE SAME.
     pub(super) fn same_max(&self) -> u64 {
-        SAME_BYTES / u64::from(self.geometry.block_bytes)
+        SAME_BYTES / u64::from(self.disk.geometry.block_bytes)
     }
 
     /// Blocks of one COMPARE AND WRITE.
     pub(super) fn compare_max(&self) -> u8 {
-        (COMPARE_BYTES / self.geometry.block_bytes).min(255) as u8
+        (COMPARE_BYTES / self.disk.geometry.block_bytes).min(255) as u8
     }
 
     /// Blocks that are worth deallocating together: a page of the file systems below us, at least.
     pub(super) fn unmap_granularity(&self) -> u32 {
-        (self.geometry.physical_bytes.max(4096) / self.geometry.block_bytes).max(1)
+        (self.disk.geometry.physical_bytes.max(4096) / self.disk.geometry.block_bytes).max(1)
     }
 }

@@ -31,7 +31,6 @@ mod limits;
 mod mode;
 mod ports;
 mod prevent;
-mod range;
 mod report_luns;
 mod report_opcodes;
 mod request_sense;

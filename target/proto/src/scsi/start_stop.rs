@@ -15,7 +15,7 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     }
     let (keep_cache, eject, start) = (byte & 0x04 != 0, byte & 0x02 != 0, byte & 0x01 != 0);
     if eject {
-        if !unit.behaviour.removable {
+        if !unit.disk.behaviour.removable {
             return Err(Sense::invalid_cdb(4, 1).into());
         }
         unit.removal_allowed()?;
@@ -31,9 +31,9 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     let then = match eject {
         true => Then::Eject,
         // A drive with a removable medium spins up by itself when it is next accessed.
-        false if unit.behaviour.removable => Then::Nothing,
+        false if unit.disk.behaviour.removable => Then::Nothing,
         false => Then::Stop,
     };
-    let flushed = (keep_cache && !eject) || unit.ejected || unit.behaviour.read_only;
+    let flushed = (keep_cache && !eject) || unit.ejected || unit.disk.behaviour.read_only;
     Ok(State::Flush(Flush { then, flushed }))
 }

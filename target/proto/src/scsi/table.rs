@@ -107,7 +107,7 @@ impl Command {
 
     /// This unit has it.
     pub fn is_offered_by(&self, unit: &LogicalUnit) -> bool {
-        !self.thin || unit.behaviour.thin
+        !self.thin || unit.disk.behaviour.thin
     }
 
     /// It runs whoever holds the reservation.

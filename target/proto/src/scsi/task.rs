@@ -6,7 +6,6 @@ use super::cdb::Cdb;
 use super::compare::Compare;
 use super::lba_status::LbaStatus;
 use super::mode::ModeSelect;
-use super::range::Span;
 use super::sense::Sense;
 use super::table::{self, Begin, Class, Command, Medium};
 use super::transfer::{Read, Verify, Write};
@@ -16,6 +15,7 @@ use super::write_same::WriteSame;
 use mainstay_base::arena::{Arena, Buf};
 use mainstay_base::sam::{Lun, NexusId, Reply, Status, TaskKey};
 use mainstay_base::time::Instant;
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op, VolumeId};
 use std::ops::Range;
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl Job {
     #[must_use]
     pub fn guard_write(&mut self, cx: &mut Cx<'_>, span: Span) -> bool {
         let Some(unit) = cx.unit.as_deref_mut() else { return true };
-        let granted = unit.ranges.begin_write(self.key, span);
+        let granted = unit.disk.ranges.begin_write(self.key, span);
         if granted {
             self.guard = Guard::Write;
         }
@@ -170,15 +170,15 @@ impl Job {
     pub fn guard_claim(&mut self, cx: &mut Cx<'_>, span: Span) -> bool {
         let Some(unit) = cx.unit.as_deref_mut() else { return true };
         self.guard = Guard::Claim;
-        unit.ranges.claim(self.key, span)
+        unit.disk.ranges.claim(self.key, span)
     }
 
     fn let_go(&mut self, cx: &mut Cx<'_>) {
         if let Some(unit) = cx.unit.as_deref_mut() {
             match self.guard {
                 Guard::None => {}
-                Guard::Write => unit.ranges.end_write(self.key, &mut unit.wake),
-                Guard::Claim => unit.ranges.unclaim(self.key, &mut unit.wake),
+                Guard::Write => unit.disk.ranges.end_write(self.key, &mut unit.disk.wake),
+                Guard::Claim => unit.disk.ranges.unclaim(self.key, &mut unit.disk.wake),
             }
         }
         self.guard = Guard::None;
@@ -321,7 +321,7 @@ impl Task {
 }
 
 fn reply(ending: &Ending, cx: &Cx<'_>) -> Reply {
-    let descriptor = cx.unit.as_deref().is_some_and(|unit| unit.settings.descriptor_sense);
+    let descriptor = cx.unit.as_deref().is_some_and(|unit| unit.control.descriptor_sense);
     let sense = ending.sense.map(|sense| sense.encode(descriptor)).unwrap_or_default();
     Reply { status: ending.status, sense, moved: ending.moved }
 }
@@ -338,7 +338,7 @@ fn begin(job: &mut Job, cx: &mut Cx<'_>) -> Result<Option<State>, Ending> {
             _ => Err(Sense::NO_SUCH_UNIT.into()),
         };
     };
-    job.block = unit.geometry.block_bytes;
+    job.block = unit.disk.geometry.block_bytes;
     let class = found.map_or(Class::Control, |c| c.class);
     let pending = if class == Class::Anywhere { None } else { unit.pending(cx.nexus) };
     if let Some(attention) = pending.filter(|a| a.is_reset()) {

@@ -1,11 +1,10 @@
 //! A volume as SCSI sees it: what all its initiators share, and what each of them has open with it.
 
 use super::attention::{Attention, Attentions};
-use super::mode::Settings;
-use super::range::Ranges;
+use super::mode::{Control, Settings};
 use super::sense::Sense;
 use mainstay_base::sam::NexusId;
-use mainstay_base::unit::{Behaviour, Geometry, Identity, VolumeId};
+use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, VolumeId};
 use std::collections::BTreeMap;
 
 /// The ports at both ends of a nexus.
@@ -36,13 +35,9 @@ pub(super) struct PathState {
 /// One logical unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogicalUnit {
-    /// Nexuses whose tasks waited for a range and should be polled again; the owner drains it after each poll.
-    pub wake: Vec<NexusId>,
-    pub(super) id: VolumeId,
-    pub(super) geometry: Geometry,
-    pub(super) identity: Identity,
-    pub(super) behaviour: Behaviour,
-    pub(super) settings: Settings,
+    /// What NVMe sees of the same volume, too.
+    pub disk: Disk,
+    pub(super) control: Control,
     /// Who holds it by RESERVE (SPC-2 §5.5).
     pub(super) reserved: Option<NexusId>,
     /// By START STOP UNIT.
@@ -50,45 +45,28 @@ pub struct LogicalUnit {
     /// Removable only.
     pub(super) ejected: bool,
     pub(super) paths: BTreeMap<NexusId, PathState>,
-    pub(super) ranges: Ranges,
 }
 
 impl LogicalUnit {
     /// A unit nobody has seen yet: started, with default mode pages.
     pub fn new(id: VolumeId, geometry: Geometry, identity: Identity, behaviour: Behaviour) -> LogicalUnit {
         LogicalUnit {
-            wake: Vec::new(),
-            id,
-            geometry,
-            identity,
-            behaviour,
-            settings: Settings::of(&behaviour),
+            disk: Disk::new(id, geometry, identity, behaviour),
+            control: Control::default(),
             reserved: None,
             stopped: false,
             ejected: false,
             paths: BTreeMap::new(),
-            ranges: Ranges::default(),
         }
     }
 
-    /// Its volume.
-    pub fn id(&self) -> VolumeId {
-        self.id
+    /// The mode parameters as they stand.
+    pub(super) fn settings(&self) -> Settings {
+        Settings { write_cache: self.disk.write_cache, control: self.control }
     }
 
-    /// Its size.
-    pub fn geometry(&self) -> &Geometry {
-        &self.geometry
-    }
-
-    /// Who it is.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// A write may be answered before it is on stable storage: the caching page as it stands now.
-    pub fn write_cache(&self) -> bool {
-        self.settings.write_cache
+    pub(super) fn set(&mut self, settings: Settings) {
+        (self.disk.write_cache, self.control) = (settings.write_cache, settings.control);
     }
 
     /// Who holds it by RESERVE(6) or RESERVE(10).
@@ -98,7 +76,7 @@ impl LogicalUnit {
 
     /// A command that another nexus aborts ends with TASK ABORTED (control mode page, TAS) instead of silently.
     pub fn tells_aborted(&self) -> bool {
-        self.settings.task_aborted
+        self.control.task_aborted
     }
 
     /// A nexus that may use the unit came up. To it the unit has just been powered on (SAM-5 §6.3.1).
@@ -112,7 +90,7 @@ impl LogicalUnit {
     pub fn detach(&mut self, nexus: NexusId) {
         self.release(nexus);
         self.paths.remove(&nexus);
-        self.ranges.leave(nexus, &mut self.wake);
+        self.disk.ranges.leave(nexus, &mut self.disk.wake);
     }
 
     /// The nexus was lost and is back under the same name (I_T NEXUS RESET).
@@ -135,7 +113,7 @@ impl LogicalUnit {
     pub fn reset(&mut self) {
         self.reserved = None;
         self.stopped = false;
-        self.settings = Settings::of(&self.behaviour);
+        self.set(Settings::of(&self.disk.behaviour));
         for path in self.paths.values_mut() {
             path.prevents = false;
         }
@@ -144,8 +122,8 @@ impl LogicalUnit {
 
     /// The volume has another size now.
     pub fn resized(&mut self, geometry: Geometry) {
-        if self.geometry != geometry {
-            self.geometry = geometry;
+        if self.disk.geometry != geometry {
+            self.disk.geometry = geometry;
             self.attention_all(None, Attention::CapacityChanged);
         }
     }
@@ -191,9 +169,9 @@ impl LogicalUnit {
 
     /// The medium may be written; `read_only`: not by this initiator.
     pub(super) fn writable(&self, read_only: bool) -> Result<(), Sense> {
-        if self.behaviour.read_only || read_only {
+        if self.disk.behaviour.read_only || read_only {
             Err(Sense::WRITE_PROTECTED)
-        } else if self.settings.software_protect {
+        } else if self.control.software_protect {
             Err(Sense::SOFTWARE_PROTECTED)
         } else {
             Ok(())
@@ -207,6 +185,18 @@ impl LogicalUnit {
 
     /// Logical blocks per physical block.
     pub(super) fn blocks_per_physical(&self) -> u32 {
-        (self.geometry.physical_bytes / self.geometry.block_bytes.max(1)).max(1)
+        (self.disk.geometry.physical_bytes / self.disk.geometry.block_bytes.max(1)).max(1)
+    }
+}
+
+impl AsRef<Disk> for LogicalUnit {
+    fn as_ref(&self) -> &Disk {
+        &self.disk
+    }
+}
+
+impl AsMut<Disk> for LogicalUnit {
+    fn as_mut(&mut self) -> &mut Disk {
+        &mut self.disk
     }
 }

@@ -3,11 +3,11 @@
 use super::cdb::Extent;
 use super::fault::{self, Deed};
 use super::limits::{UNMAP_BLOCKS, UNMAP_DESCRIPTORS, ZERO_STEP};
-use super::range::Span;
 use super::sense::Sense;
 use super::task::{Action, Cx, Ending, Job, State, Step};
 use super::unit::LogicalUnit;
 use mainstay_base::arena::Buf;
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op};
 use mainstay_base::wire::Reader;
 
@@ -56,7 +56,7 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     let longest = HEADER as u32 + (UNMAP_DESCRIPTORS + 1) * DESCRIPTOR as u32;
     let list = List::Wanted { asked: false };
     let asked = len.min(job.out_bytes).min(longest);
-    Ok(State::Unmap(Unmap { len: asked, list, index: 0, done: 0, durable: !unit.settings.write_cache }))
+    Ok(State::Unmap(Unmap { len: asked, list, index: 0, done: 0, durable: !unit.disk.write_cache }))
 }
 
 impl Unmap {
@@ -131,7 +131,7 @@ fn check(list: &[u8], unit: &LogicalUnit) -> Result<(), Sense> {
         if i >= UNMAP_DESCRIPTORS as usize {
             return Err(Sense::invalid_list(2, None));
         }
-        blocks += extent.on(&unit.geometry)?.blocks;
+        blocks += extent.on(&unit.disk.geometry)?.blocks;
         if blocks > u64::from(UNMAP_BLOCKS) {
             return Err(Sense::invalid_list((HEADER + DESCRIPTOR * i + 8) as u16, None));
         }

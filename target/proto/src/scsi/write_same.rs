@@ -3,11 +3,11 @@
 use super::cdb::Extent;
 use super::fault::{self, Deed};
 use super::limits::ZERO_STEP;
-use super::range::Span;
 use super::sense::Sense;
 use super::task::{Action, Cx, Ending, Job, State, Step};
 use super::unit::LogicalUnit;
 use mainstay_base::arena::{Buf, GRANULE};
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op};
 
 /// What the blocks become.
@@ -47,13 +47,13 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
     if anchor {
         return Err(Sense::invalid_cdb(1, 4).into());
     }
-    if unmap && !unit.behaviour.thin {
+    if unmap && !unit.disk.behaviour.thin {
         return Err(Sense::invalid_cdb(1, 3).into());
     }
-    let mut extent = Extent::of(cdb).on(&unit.geometry)?;
+    let mut extent = Extent::of(cdb).on(&unit.disk.geometry)?;
     if extent.blocks == 0 {
         // To the end of the medium (WSNZ is 0).
-        extent.blocks = unit.geometry.blocks - extent.lba;
+        extent.blocks = unit.disk.geometry.blocks - extent.lba;
     }
     if extent.blocks > unit.same_max() {
         return Err(Sense::invalid_cdb(cdb.length_byte(), 7).into());
@@ -68,7 +68,7 @@ pub fn begin(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
         at: start,
         end: start + extent.bytes(job.block),
         deallocate: unmap,
-        durable: !unit.settings.write_cache,
+        durable: !unit.disk.write_cache,
         fill: if no_data { Fill::Zero } else { Fill::Wanted { asked: false } },
         moved,
     }))

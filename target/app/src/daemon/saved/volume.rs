@@ -108,7 +108,7 @@ pub(super) fn restore(
         let volume = volume.map_err(|error| Unreadable::section(KIND, error))?;
         let unit = LogicalUnit::restore(&need(KIND, saved.unit, "the unit")?);
         let unit = unit.map_err(|error| Unreadable::section(KIND, error))?;
-        if volume.name() != configured.name || unit.id() != VolumeId(index as u32) {
+        if volume.name() != configured.name || unit.disk.id != VolumeId(index as u32) {
             return Err(Unreadable::section(KIND, format!("{:?} is not in its place", volume.name())));
         }
         let shown = BackingShown {

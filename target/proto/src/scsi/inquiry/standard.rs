@@ -14,9 +14,9 @@ const VERSIONS: [u16; 4] = [0x00a0, 0x0460, 0x04c0, 0x0960];
 
 /// The data of a unit, or of a place where there is none.
 pub fn data(unit: Option<&LogicalUnit>) -> Vec<u8> {
-    let removable = unit.is_some_and(|unit| unit.behaviour.removable);
+    let removable = unit.is_some_and(|unit| unit.disk.behaviour.removable);
     let (vendor, product) =
-        unit.map_or(("", ""), |unit| (unit.identity.vendor.as_str(), unit.identity.product.as_str()));
+        unit.map_or(("", ""), |unit| (unit.disk.identity.vendor.as_str(), unit.disk.identity.product.as_str()));
     let mut out = Vec::with_capacity(LEN);
     out.push(if unit.is_some() { DISK } else { NOWHERE });
     out.push(if removable { 0x80 } else { 0 });

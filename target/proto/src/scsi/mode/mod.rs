@@ -6,5 +6,5 @@ mod settings;
 mod view;
 
 pub use select::{ModeSelect, Phase as SelectPhase, begin_select6, begin_select10};
-pub use settings::Settings;
+pub use settings::{Control, Settings};
 pub use view::{sense6, sense10};

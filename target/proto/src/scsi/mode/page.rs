@@ -15,10 +15,10 @@ pub fn emit(code: u8, settings: &Settings) -> Option<Vec<u8>> {
         0x08 => &[bit(settings.write_cache, 0x04), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         // Control: task sets per nexus (TST 001b), unrestricted reordering, QERR 00b.
         0x0a => &[
-            0x20 | bit(settings.descriptor_sense, 0x04),
+            0x20 | bit(settings.control.descriptor_sense, 0x04),
             0x10,
-            bit(settings.software_protect, 0x08),
-            bit(settings.task_aborted, 0x40),
+            bit(settings.control.software_protect, 0x08),
+            bit(settings.control.task_aborted, 0x40),
             0,
             0,
             0,
@@ -49,9 +49,9 @@ pub fn apply(page: &[u8], settings: &mut Settings) {
     match page.first().map(|code| code & 0x3f) {
         Some(0x08) => settings.write_cache = has(2, 0x04),
         Some(0x0a) => {
-            settings.descriptor_sense = has(2, 0x04);
-            settings.software_protect = has(4, 0x08);
-            settings.task_aborted = has(5, 0x40);
+            settings.control.descriptor_sense = has(2, 0x04);
+            settings.control.software_protect = has(4, 0x08);
+            settings.control.task_aborted = has(5, 0x40);
         }
         _ => {}
     }

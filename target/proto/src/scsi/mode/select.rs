@@ -73,11 +73,12 @@ impl ModeSelect {
                     Ok(settings) => settings,
                     Err(sense) => return Step::End(Ending::check(sense, self.len)),
                 };
-                let before = std::mem::replace(&mut unit.settings, settings);
+                let before = unit.settings();
+                unit.set(settings);
                 if before != settings {
                     unit.attention_all(Some(job.key.nexus), Attention::ModeChanged);
                 }
-                let uncached = before.write_cache && !settings.write_cache && !unit.behaviour.read_only;
+                let uncached = before.write_cache && !settings.write_cache && !unit.disk.behaviour.read_only;
                 self.phase = if uncached { Phase::Flush } else { Phase::Flushed };
                 self.poll(job, cx)
             }
@@ -112,7 +113,7 @@ fn parse(list: &[u8], ten: bool, unit: &LogicalUnit) -> Result<Settings, Sense> 
     if !blocks.is_empty() && !same_medium(blocks, long, unit) {
         return Err(Sense::invalid_list(header as u16, None));
     }
-    let mut settings = unit.settings;
+    let mut settings = unit.settings();
     let mut at = header + described;
     while at < list.len() {
         at += one_page(&list[at..], at as u16, &mut settings)?;

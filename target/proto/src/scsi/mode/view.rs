@@ -48,9 +48,9 @@ pub fn sense10(cdb: &Cdb, cx: &mut Cx<'_>) -> Result<Vec<u8>, Sense> {
 fn pages(cdb: &Cdb, unit: &LogicalUnit) -> Result<Vec<u8>, Sense> {
     let (code, subpage) = (cdb.0[2] & 0x3f, cdb.0[3]);
     let emit = |code: u8| match cdb.0[2] >> 6 {
-        0 => page::emit(code, &unit.settings),
+        0 => page::emit(code, &unit.settings()),
         1 => page::changeable(code),
-        _ => page::emit(code, &Settings::of(&unit.behaviour)),
+        _ => page::emit(code, &Settings::of(&unit.disk.behaviour)),
     };
     if cdb.0[2] >> 6 == 3 {
         return Err(Sense::NO_SAVING);
@@ -73,7 +73,7 @@ fn device_specific(unit: &LogicalUnit, read_only: bool) -> u8 {
 
 /// The mode parameter block descriptor (SBC-3 §6.5.2); without a medium there are no blocks.
 pub(super) fn descriptor(unit: &LogicalUnit, long: bool) -> Vec<u8> {
-    let blocks = if unit.ejected { 0 } else { unit.geometry.blocks };
+    let blocks = if unit.ejected { 0 } else { unit.disk.geometry.blocks };
     let mut out = Vec::with_capacity(16);
     if long {
         out.extend(blocks.to_be_bytes());
@@ -81,6 +81,6 @@ pub(super) fn descriptor(unit: &LogicalUnit, long: bool) -> Vec<u8> {
     } else {
         out.extend(u32::try_from(blocks).unwrap_or(u32::MAX).to_be_bytes());
     }
-    out.extend(unit.geometry.block_bytes.to_be_bytes());
+    out.extend(unit.disk.geometry.block_bytes.to_be_bytes());
     out
 }

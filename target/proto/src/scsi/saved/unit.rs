@@ -2,11 +2,11 @@
 
 use super::Unfit;
 use crate::scsi::attention::Attentions;
-use crate::scsi::mode::Settings;
-use crate::scsi::range::{Ranges, Span};
+use crate::scsi::mode::Control;
 use crate::scsi::unit::{LogicalUnit, PathState};
 use mainstay_base::sam::{NexusId, TaskKey};
-use mainstay_base::unit::{Behaviour, Geometry, Identity, VolumeId};
+use mainstay_base::unit::range::{Ranges, Span};
+use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, VolumeId};
 
 /// A unit, version 1.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -120,34 +120,34 @@ impl LogicalUnit {
             prevents: path.prevents,
         };
         LogicalUnitV1 {
-            id: self.id.0,
-            blocks: self.geometry.blocks,
-            block_bytes: self.geometry.block_bytes,
-            physical_bytes: self.geometry.physical_bytes,
-            uuid: self.identity.uuid.to_vec(),
-            serial: self.identity.serial.clone(),
-            naa: self.identity.naa.to_vec(),
-            vendor: self.identity.vendor.clone(),
-            product: self.identity.product.clone(),
-            read_only: self.behaviour.read_only,
-            write_cache: self.behaviour.write_cache,
-            thin: self.behaviour.thin,
-            solid_state: self.behaviour.solid_state,
-            removable: self.behaviour.removable,
+            id: self.disk.id.0,
+            blocks: self.disk.geometry.blocks,
+            block_bytes: self.disk.geometry.block_bytes,
+            physical_bytes: self.disk.geometry.physical_bytes,
+            uuid: self.disk.identity.uuid.to_vec(),
+            serial: self.disk.identity.serial.clone(),
+            naa: self.disk.identity.naa.to_vec(),
+            vendor: self.disk.identity.vendor.clone(),
+            product: self.disk.identity.product.clone(),
+            read_only: self.disk.behaviour.read_only,
+            write_cache: self.disk.behaviour.write_cache,
+            thin: self.disk.behaviour.thin,
+            solid_state: self.disk.behaviour.solid_state,
+            removable: self.disk.behaviour.removable,
             settings: SettingsV1 {
-                write_cache: self.settings.write_cache,
-                descriptor_sense: self.settings.descriptor_sense,
-                software_protect: self.settings.software_protect,
-                task_aborted: self.settings.task_aborted,
+                write_cache: self.disk.write_cache,
+                descriptor_sense: self.control.descriptor_sense,
+                software_protect: self.control.software_protect,
+                task_aborted: self.control.task_aborted,
             },
             reserved: self.reserved.map(|nexus| nexus.0),
             stopped: self.stopped,
             ejected: self.ejected,
             paths: self.paths.iter().map(path).collect(),
-            writing: self.ranges.writing.iter().map(RangeV1::of).collect(),
-            claims: self.ranges.claims.iter().map(|(key, span)| RangeV1::of((key, span))).collect(),
-            waiting: self.ranges.waiting.iter().map(|nexus| nexus.0).collect(),
-            wake: self.wake.iter().map(|nexus| nexus.0).collect(),
+            writing: self.disk.ranges.writing.iter().map(RangeV1::of).collect(),
+            claims: self.disk.ranges.claims.iter().map(|(key, span)| RangeV1::of((key, span))).collect(),
+            waiting: self.disk.ranges.waiting.iter().map(|nexus| nexus.0).collect(),
+            wake: self.disk.wake.iter().map(|nexus| nexus.0).collect(),
         }
     }
 
@@ -166,29 +166,36 @@ impl LogicalUnit {
             (NexusId(path.nexus), state)
         };
         Ok(LogicalUnit {
-            wake: saved.wake.iter().copied().map(NexusId).collect(),
-            id: VolumeId(saved.id),
-            geometry: Geometry {
-                blocks: saved.blocks,
-                block_bytes: saved.block_bytes,
-                physical_bytes: saved.physical_bytes,
-            },
-            identity: Identity {
-                uuid: saved.uuid[..].try_into().map_err(|_| Unfit::Field("uuid"))?,
-                serial: saved.serial.clone(),
-                naa: saved.naa[..].try_into().map_err(|_| Unfit::Field("naa"))?,
-                vendor: saved.vendor.clone(),
-                product: saved.product.clone(),
-            },
-            behaviour: Behaviour {
-                read_only: saved.read_only,
-                write_cache: saved.write_cache,
-                thin: saved.thin,
-                solid_state: saved.solid_state,
-                removable: saved.removable,
-            },
-            settings: Settings {
+            disk: Disk {
+                wake: saved.wake.iter().copied().map(NexusId).collect(),
+                id: VolumeId(saved.id),
                 write_cache: saved.settings.write_cache,
+                ranges: Ranges {
+                    writing: saved.writing.iter().map(RangeV1::back).collect(),
+                    claims: saved.claims.iter().map(RangeV1::back).collect(),
+                    waiting: saved.waiting.iter().copied().map(NexusId).collect(),
+                },
+                geometry: Geometry {
+                    blocks: saved.blocks,
+                    block_bytes: saved.block_bytes,
+                    physical_bytes: saved.physical_bytes,
+                },
+                identity: Identity {
+                    uuid: saved.uuid[..].try_into().map_err(|_| Unfit::Field("uuid"))?,
+                    serial: saved.serial.clone(),
+                    naa: saved.naa[..].try_into().map_err(|_| Unfit::Field("naa"))?,
+                    vendor: saved.vendor.clone(),
+                    product: saved.product.clone(),
+                },
+                behaviour: Behaviour {
+                    read_only: saved.read_only,
+                    write_cache: saved.write_cache,
+                    thin: saved.thin,
+                    solid_state: saved.solid_state,
+                    removable: saved.removable,
+                },
+            },
+            control: Control {
                 descriptor_sense: saved.settings.descriptor_sense,
                 software_protect: saved.settings.software_protect,
                 task_aborted: saved.settings.task_aborted,
@@ -197,11 +204,6 @@ impl LogicalUnit {
             stopped: saved.stopped,
             ejected: saved.ejected,
             paths: saved.paths.iter().map(path).collect(),
-            ranges: Ranges {
-                writing: saved.writing.iter().map(RangeV1::back).collect(),
-                claims: saved.claims.iter().map(RangeV1::back).collect(),
-                waiting: saved.waiting.iter().copied().map(NexusId).collect(),
-            },
         })
     }
 }

@@ -45,7 +45,7 @@ proptest! {
         for (cdb, out, in_bytes) in cdbs {
             let outcome = rig.run(ONE, &cdb, &out, in_bytes);
             prop_assert!(outcome.data.len() <= in_bytes);
-            prop_assert!(rig.unit().ranges == Default::default(), "a range is left");
+            prop_assert!(rig.unit().disk.ranges == Default::default(), "a range is left");
             prop_assert_eq!(rig.arena.usage().2, 0);
         }
     }
@@ -63,7 +63,7 @@ proptest! {
             rig.pump(1);
         }
         rig.finish(1);
-        prop_assert!(rig.unit().ranges == Default::default());
+        prop_assert!(rig.unit().disk.ranges == Default::default());
         prop_assert_eq!(rig.arena.usage().2, 0);
     }
 

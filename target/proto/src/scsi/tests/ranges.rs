@@ -52,23 +52,23 @@ fn nothing_comes_in_between() {
         assert_eq!(rig.live[&4].waits, "input");
         rig.finish(4).good();
         // Whoever waits is woken by whatever ends, asks again, and waits on.
-        assert_eq!(std::mem::take(&mut rig.unit().wake), [ONE, TWO]);
+        assert_eq!(std::mem::take(&mut rig.unit().disk.wake), [ONE, TWO]);
         rig.pump(2);
         rig.pump(3);
         assert_eq!([2, 3].map(|tag| rig.live[&tag].waits), ["range", "range"]);
         rig.finish(1).good();
-        assert_eq!(rig.unit().wake, [ONE, TWO]);
-        rig.unit().wake.clear();
+        assert_eq!(rig.unit().disk.wake, [ONE, TWO]);
+        rig.unit().disk.wake.clear();
         rig.pump(3);
         assert_eq!(rig.live[&3].waits, "range");
         rig.pump(2);
         rig.serve(2);
         rig.pump(2);
         assert_eq!(rig.finish(2).sense(), (0xe, 0x1d00), "it sees the write that came first");
-        assert_eq!(rig.unit().wake, [ONE]);
+        assert_eq!(rig.unit().disk.wake, [ONE]);
         rig.pump(3);
         rig.finish(3).good();
-        rig.unit().wake.clear();
+        rig.unit().disk.wake.clear();
     });
 }
 
@@ -92,19 +92,19 @@ fn claims_are_served_in_order_and_left_by_the_lost() {
         assert_eq!(rig.finish(3).sense().0, 0xe);
         rig.pump(4);
         rig.finish(4).good();
-        rig.unit().wake.clear();
+        rig.unit().disk.wake.clear();
         // A nexus that is gone holds nothing.
         rig.start(ONE, 1, &compare_and_write(5, 1), &swap(7, 1), 0);
         rig.start(TWO, 2, &compare_and_write(5, 1), &swap(7, 2), 0);
         rig.live.get_mut(&1).unwrap().task.abort();
         rig.serve(1);
         rig.unit().detach(ONE);
-        assert_eq!(rig.unit().wake, [TWO]);
+        assert_eq!(rig.unit().disk.wake, [TWO]);
         rig.pump(1);
         rig.pump(2);
         rig.finish(2).good();
         rig.finish(1);
-        rig.unit().wake.clear();
+        rig.unit().disk.wake.clear();
         let port = rig.port.clone();
         rig.unit().attach(ONE, &port);
     });

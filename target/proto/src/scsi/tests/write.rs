@@ -40,7 +40,7 @@ fn durable_is_what_fua_and_the_cache_say() {
         let page = [0, 0, 0, 0, 0x08, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         rig.tell(&[0x15, 0x10, 0, 0, 24, 0], &page).good();
         assert_eq!(flushes(rig), 2);
-        assert!(!rig.unit().write_cache());
+        assert!(!rig.unit().disk.write_cache);
         rig.tell(&cdb10(0x2a, 0, 0, 1), &[1; BLOCK]).good();
         assert!(durable(rig));
         rig.ask(&cdb10(0x28, 0x08, 0, 1)).good();
@@ -109,7 +109,7 @@ fn fields_are_checked() {
         let outcome = rig.ask(&[0x9e, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]);
         assert_eq!((outcome.sense(), &outcome.reply.sense[15..]), ((5, 0x2400), &[0xcc, 0, 1][..]));
         // Longer than Block Limits says.
-        let mut far = Geometry { blocks: 1 << 40, ..*rig.unit().geometry() };
+        let mut far = Geometry { blocks: 1 << 40, ..rig.unit().disk.geometry };
         far.physical_bytes = 512;
         rig.unit().resized(far);
         rig.ask(&[0; 6]).sense();

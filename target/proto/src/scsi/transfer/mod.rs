@@ -22,7 +22,7 @@ fn extent(job: &Job, unit: &LogicalUnit) -> Result<Extent, Sense> {
     if job.cdb.protect() != 0 {
         return Err(Sense::invalid_cdb(1, 7));
     }
-    let extent = Extent::of(&job.cdb).on(&unit.geometry)?;
+    let extent = Extent::of(&job.cdb).on(&unit.disk.geometry)?;
     if extent.blocks > u64::from(unit.transfer_max()) {
         return Err(Sense::invalid_cdb(job.cdb.length_byte(), 7));
     }

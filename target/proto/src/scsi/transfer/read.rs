@@ -48,7 +48,7 @@ pub fn begin_read(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
         total,
         asked: 0,
         sent: 0,
-        flush: job.cdb.fua() && unit.settings.write_cache && !unit.behaviour.read_only,
+        flush: job.cdb.fua() && unit.disk.write_cache && !unit.disk.behaviour.read_only,
         slots: [ReadSlot::Free, ReadSlot::Free],
     }))
 }

@@ -3,11 +3,11 @@
 use super::{extent, given};
 use crate::scsi::fault::{self, Deed};
 use crate::scsi::limits::COMPARE_STEP;
-use crate::scsi::range::Span;
 use crate::scsi::sense::Sense;
 use crate::scsi::task::{Action, Cx, Ending, Job, State, Step};
 use crate::scsi::unit::LogicalUnit;
 use mainstay_base::arena::Buf;
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op};
 
 /// What BYTCHK asks for.

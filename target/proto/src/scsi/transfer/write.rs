@@ -2,10 +2,10 @@
 
 use super::{SLOTS, extent, given};
 use crate::scsi::fault::{self, Deed};
-use crate::scsi::range::Span;
 use crate::scsi::task::{Action, Cx, Ending, Job, State, Step};
 use crate::scsi::unit::LogicalUnit;
 use mainstay_base::arena::Buf;
+use mainstay_base::unit::range::Span;
 use mainstay_base::unit::{Done, Fault, Op};
 
 /// One chunk: its offset, and its bytes or their number.
@@ -45,7 +45,7 @@ pub fn begin_write(job: &Job, unit: &mut LogicalUnit) -> Result<State, Ending> {
         total,
         asked: 0,
         written: 0,
-        durable: job.cdb.fua() || !unit.settings.write_cache,
+        durable: job.cdb.fua() || !unit.disk.write_cache,
         slots: [WriteSlot::Free, WriteSlot::Free],
     }))
 }

@@ -5,7 +5,7 @@ use crate::scsi::unit::LogicalUnit;
 
 /// Block Limits, B0h.
 pub fn limits(unit: &LogicalUnit) -> Vec<u8> {
-    let thin = unit.behaviour.thin;
+    let thin = unit.disk.behaviour.thin;
     let if_thin = |value: u32| if thin { value } else { 0 };
     let mut out = Vec::with_capacity(60);
     // WSNZ 0: WRITE SAME of no blocks means all to the end.
@@ -30,13 +30,13 @@ pub fn limits(unit: &LogicalUnit) -> Vec<u8> {
 pub fn characteristics(unit: &LogicalUnit) -> Vec<u8> {
     let mut out = vec![0; 60];
     // MEDIUM ROTATION RATE: 1 does not rotate, 0 does not say.
-    out[1] = u8::from(unit.behaviour.solid_state);
+    out[1] = u8::from(unit.disk.behaviour.solid_state);
     out
 }
 
 /// Logical Block Provisioning, B2h.
 pub fn provisioning(unit: &LogicalUnit) -> Vec<u8> {
-    if unit.behaviour.thin {
+    if unit.disk.behaviour.thin {
         // LBPU, LBPWS, LBPWS10, LBPRZ 001b; thin provisioned.
         vec![0, 0xe4, 0x02, 0]
     } else {

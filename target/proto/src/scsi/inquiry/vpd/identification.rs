@@ -24,7 +24,7 @@ enum Association {
 
 /// The designators.
 pub fn body(unit: &LogicalUnit, port: &PortInfo) -> Vec<u8> {
-    let identity = &unit.identity;
+    let identity = &unit.disk.identity;
     let mut out = Vec::with_capacity(256);
     // What by-id names are made of comes first: NAA, then UUID (SPC-5 §7.7.6.11), then T10 vendor identification.
     if identity.naa != [0; 8] {

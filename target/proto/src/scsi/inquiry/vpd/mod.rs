@@ -13,7 +13,7 @@ const CODES: [u8; 7] = [0x00, 0x80, 0x83, 0x86, 0xb0, 0xb1, 0xb2];
 pub fn page(code: u8, unit: &LogicalUnit, port: &PortInfo) -> Option<Vec<u8>> {
     let body = match code {
         0x00 => CODES.to_vec(),
-        0x80 => unit.identity.serial.as_bytes().to_vec(),
+        0x80 => unit.disk.identity.serial.as_bytes().to_vec(),
         0x83 => identification::body(unit, port),
         0x86 => extended(unit),
         0xb0 => block::limits(unit),
@@ -31,6 +31,6 @@ pub fn page(code: u8, unit: &LogicalUnit, port: &PortInfo) -> Option<Vec<u8>> {
 fn extended(unit: &LogicalUnit) -> Vec<u8> {
     let mut out = vec![0; 60];
     out[1] = 0x07;
-    out[2] = if unit.settings.write_cache { 0x01 } else { 0 };
+    out[2] = if unit.disk.write_cache { 0x01 } else { 0 };
     out
 }

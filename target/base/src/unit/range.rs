@@ -4,7 +4,7 @@
 //! in order of arrival; a plain write that overlaps any claim waits behind it, so a claim cannot starve. A task that
 //! already holds its span never waits for a claim that waits for it.
 
-use mainstay_base::sam::{NexusId, TaskKey};
+use crate::sam::{NexusId, TaskKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes `start .. end` of the volume.
@@ -17,7 +17,8 @@ pub struct Span {
 }
 
 impl Span {
-    fn overlaps(&self, other: &Span) -> bool {
+    /// Whether both have a byte.
+    pub fn overlaps(&self, other: &Span) -> bool {
         self.start < other.end && other.start < self.end
     }
 }
