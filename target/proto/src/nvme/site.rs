@@ -28,6 +28,8 @@ pub struct Site {
 /// Where hosts connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portal {
+    /// What people call it.
+    pub name: String,
     /// What is bound.
     pub bind: SocketAddr,
     /// What discovery tells instead: host (a name or an address) and port.
@@ -36,6 +38,8 @@ pub struct Portal {
     pub id: u16,
     /// Only discovery is served here (port 8009).
     pub discovery_only: bool,
+    /// Where its address is taken by somebody else the rest is served all the same.
+    pub optional: bool,
 }
 
 /// A subsystem.
@@ -128,11 +132,13 @@ pub struct Discovery {
     pub referrals: Vec<Referral>,
     /// What hosts must prove to ask.
     pub keys: Option<Keys>,
+    /// It is announced in the local network (mDNS).
+    pub announce: bool,
 }
 
 impl Default for Discovery {
     fn default() -> Discovery {
-        Discovery { nqn: DISCOVERY_NQN.to_owned(), referrals: Vec::new(), keys: None }
+        Discovery { nqn: DISCOVERY_NQN.to_owned(), referrals: Vec::new(), keys: None, announce: false }
     }
 }
 
