@@ -5,4 +5,5 @@ pub mod auth;
 pub mod iscsi;
 pub mod nexus;
 pub mod nvme;
+pub mod nvmetcp;
 pub mod scsi;
