@@ -9,6 +9,7 @@
 
 pub mod action;
 pub mod entry;
+pub mod io;
 pub mod site;
 pub mod status;
 pub mod view;

@@ -39,6 +39,7 @@ impl Status {
     pub const SGL_COUNT_INVALID: Status = never(0, 0x0e);
     pub const SGL_LENGTH_INVALID: Status = never(0, 0x0f);
     pub const SGL_TYPE_INVALID: Status = never(0, 0x11);
+    pub const ATOMIC_WRITE_UNIT_EXCEEDED: Status = never(0, 0x14);
     pub const SGL_OFFSET_INVALID: Status = never(0, 0x16);
     pub const HOST_ID_INCONSISTENT: Status = never(0, 0x18);
     pub const KEEP_ALIVE_TIMEOUT_INVALID: Status = never(0, 0x1a);
@@ -63,9 +64,13 @@ impl Status {
     /// NVM command set.
     pub const CONFLICTING_ATTRIBUTES: Status = never(1, 0x80);
     /// NVM command set.
+    pub const INVALID_PROTECTION_INFO: Status = never(1, 0x81);
+    /// NVM command set.
     pub const READ_ONLY_RANGE: Status = never(1, 0x82);
     /// NVM command set.
     pub const COMMAND_SIZE_LIMIT_EXCEEDED: Status = never(1, 0x83);
+    /// NVM command set.
+    pub const OVERLAPPING_IO_RANGE: Status = never(1, 0x87);
     /// Fabrics.
     pub const CONNECT_INCOMPATIBLE_FORMAT: Status = never(1, 0x80);
     /// Fabrics.
