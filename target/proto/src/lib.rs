@@ -2,6 +2,7 @@
 //! all state is plain data. Peer bytes never panic here.
 
 pub mod auth;
+pub mod host;
 pub mod iscsi;
 pub mod nexus;
 pub mod nvme;
