@@ -7,8 +7,8 @@
 //!
 //! Non-goals: no retries, no reconnecting, no multipath: whoever owns the queues decides that.
 //!
-//! Invariants: H1 no byte of a controller panics; what breaks the standard is a [`Fault`], after which the queue says and
-//! hears nothing more. H2 nothing a controller says makes the queue hold more than its commands asked for. H3 a command
+//! Invariants: H1 no byte of a controller panics; what breaks the standard ends the queue ([`queue::End`]), which
+//! says and hears nothing more. H2 nothing a controller says makes the queue hold more than its commands asked for. H3 a command
 //! identifier is not used again before its completion was taken.
 //!
 //! Documents: as for [`nvme`](crate::nvme).
@@ -17,8 +17,10 @@ pub mod command;
 pub mod completion;
 pub mod discovery;
 pub mod identify;
+pub mod queue;
 pub mod startup;
 
 pub use command::Connect;
 pub use completion::Completion;
+pub use queue::Queue;
 pub use startup::Startup;
