@@ -17,10 +17,24 @@ pub struct Disk {
     pub behaviour: Behaviour,
     /// A write may be answered before it is on stable storage: as an initiator of either dialect has set it.
     pub write_cache: bool,
+    /// Nobody may write to it: as a host of either dialect has set it.
+    pub protection: Protection,
     /// Who writes where.
     pub ranges: Ranges,
     /// Nexuses whose tasks waited for a range and should be polled again; the owner drains it after each poll.
     pub wake: Vec<NexusId>,
+}
+
+/// Whether a volume is protected from writes (NVM Express base 2.0 §8.12); the values are those of the feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// It is not.
+    #[default]
+    None = 0,
+    /// It is, until somebody says otherwise.
+    Protected = 1,
+    /// It is, until the daemon is started anew; a swap is no such start.
+    UntilRestart = 2,
 }
 
 impl Disk {
@@ -32,6 +46,7 @@ impl Disk {
             identity,
             behaviour,
             write_cache: behaviour.write_cache,
+            protection: Protection::None,
             ranges: Ranges::default(),
             wake: Vec::new(),
         }

@@ -6,7 +6,7 @@ mod disk;
 pub mod range;
 pub mod saved;
 
-pub use disk::{Disk, Disks};
+pub use disk::{Disk, Disks, Protection};
 
 use crate::arena::Buf;
 

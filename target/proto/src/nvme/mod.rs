@@ -8,6 +8,8 @@
 //! (part of base 2.0), NVMe/TCP Transport Specification 1.0 ("tcp"); clause numbers in comments are theirs.
 
 pub mod action;
+pub mod connect;
+pub mod controller;
 pub mod entry;
 pub mod io;
 pub mod site;
@@ -15,6 +17,8 @@ pub mod status;
 pub mod view;
 
 pub use action::{Action, Leg, Reply};
+pub use connect::{Admission, Aim, Connect};
+pub use controller::{AdminCx, Birth, Change, Controller, DiscoveryState, Features, Notice, Outcome};
 pub use entry::{Cid, Entry, Fuse, Sgl};
 pub use site::{Controllers, Host, Keys, Namespace, Nqn, Site, Subsystem};
 pub use status::Status;

@@ -6,7 +6,7 @@ use crate::scsi::mode::Control;
 use crate::scsi::unit::{LogicalUnit, PathState};
 use mainstay_base::sam::{NexusId, TaskKey};
 use mainstay_base::unit::range::{Ranges, Span};
-use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, VolumeId};
+use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, Protection, VolumeId};
 
 /// A unit, version 1.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,6 +57,9 @@ pub struct LogicalUnitV1 {
     waiting: Vec<u64>,
     #[prost(uint64, repeated, tag = "23")]
     wake: Vec<u64>,
+    /// As the NVMe feature numbers it.
+    #[prost(uint32, tag = "24")]
+    protection: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -148,6 +151,7 @@ impl LogicalUnit {
             claims: self.disk.ranges.claims.iter().map(|(key, span)| RangeV1::of((key, span))).collect(),
             waiting: self.disk.ranges.waiting.iter().map(|nexus| nexus.0).collect(),
             wake: self.disk.wake.iter().map(|nexus| nexus.0).collect(),
+            protection: self.disk.protection as u32,
         }
     }
 
@@ -170,6 +174,12 @@ impl LogicalUnit {
                 wake: saved.wake.iter().copied().map(NexusId).collect(),
                 id: VolumeId(saved.id),
                 write_cache: saved.settings.write_cache,
+                protection: match saved.protection {
+                    0 => Protection::None,
+                    1 => Protection::Protected,
+                    2 => Protection::UntilRestart,
+                    _ => return Err(Unfit::Field("write protection")),
+                },
                 ranges: Ranges {
                     writing: saved.writing.iter().map(RangeV1::back).collect(),
                     claims: saved.claims.iter().map(RangeV1::back).collect(),

@@ -1,0 +1,92 @@
+//! The keep alive timer (base §3.9), traffic based: any command of the association in an interval keeps it alive.
+
+use mainstay_base::time::Instant;
+use std::time::Duration;
+
+/// Granularity of the timeout in units of 100 ms (Identify Controller, KAS).
+pub const KAS: u16 = 10;
+/// What a discovery controller without a timeout allows between commands (base §3.1.2.3.1).
+const DISCOVERY_IDLE: Duration = Duration::from_secs(120);
+
+/// The timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeepAlive {
+    /// KATO as it is in force, in milliseconds; 0: none.
+    pub timeout_ms: u32,
+    /// What is in force without one.
+    pub without: Option<Duration>,
+    /// End of the interval.
+    pub until: Option<Instant>,
+    /// A command came in this interval.
+    pub heard: bool,
+}
+
+impl KeepAlive {
+    pub fn new(kato_ms: u32, discovery: bool, now: Instant) -> KeepAlive {
+        let without = discovery.then_some(DISCOVERY_IDLE);
+        let mut timer = KeepAlive { timeout_ms: 0, without, until: None, heard: false };
+        timer.set(kato_ms, now);
+        timer
+    }
+
+    /// The host asks for another timeout; it is rounded up to what we can count.
+    pub fn set(&mut self, kato_ms: u32, now: Instant) {
+        let unit = u32::from(KAS) * 100;
+        self.timeout_ms = kato_ms.div_ceil(unit).saturating_mul(unit);
+        self.restart(now);
+    }
+
+    /// A Keep Alive command.
+    pub fn restart(&mut self, now: Instant) {
+        let interval = match self.timeout_ms {
+            0 => self.without,
+            timeout => Some(Duration::from_millis(timeout.into())),
+        };
+        self.until = interval.map(|interval| now + interval);
+        self.heard = false;
+    }
+
+    /// True: the host has not been heard for a whole interval.
+    pub fn expired(&mut self, now: Instant) -> bool {
+        if self.until.is_none_or(|until| now < until) {
+            return false;
+        }
+        if self.heard {
+            self.restart(now);
+            return false;
+        }
+        self.until = None;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant(ms * 1_000_000)
+    }
+
+    #[test]
+    fn silence_for_an_interval_ends_it_and_traffic_does_not() {
+        let mut timer = KeepAlive::new(4001, false, at(0));
+        assert_eq!((timer.timeout_ms, timer.until), (5000, Some(at(5000))));
+        assert!(!timer.expired(at(4999)));
+        timer.heard = true;
+        assert!(!timer.expired(at(5000)));
+        assert_eq!((timer.until, timer.heard), (Some(at(10_000)), false));
+        timer.restart(at(6000));
+        assert!(!timer.expired(at(10_999)));
+        assert!(timer.expired(at(11_000)) && !timer.expired(at(99_000)), "told once");
+    }
+
+    #[test]
+    fn without_a_timeout_only_discovery_has_an_end() {
+        assert_eq!(KeepAlive::new(0, false, at(0)).until, None);
+        let mut timer = KeepAlive::new(0, true, at(0));
+        assert_eq!((timer.timeout_ms, timer.until), (0, Some(at(120_000))));
+        timer.set(u32::MAX, at(1));
+        assert!(timer.timeout_ms >= u32::MAX - 999);
+    }
+}
