@@ -144,7 +144,7 @@ impl Connect {
     pub fn admit(&self, site: &Site, portal: usize) -> Result<Admission, Reply> {
         self.check_size(site)?;
         if site.is_discovery(&self.subnqn) {
-            // Discovery controllers are dynamic; hosts of old ask for any static one.
+            // Discovery controllers are dynamic (base §3.1.2.3); which of the two words for "any" is used does not matter.
             if self.cntlid < ANY_STATIC {
                 return Err(invalid(CNTLID));
             }
@@ -174,8 +174,12 @@ impl Connect {
     }
 
     /// Judge the Connect command of an I/O queue against its controller.
-    pub(super) fn matches(&self, site: &Site, controller: &super::Controller) -> Result<(), Reply> {
+    pub(super) fn matches(&self, site: &Site, controller: &super::Controller, portal: usize) -> Result<(), Reply> {
         self.check_size(site)?;
+        // All queues of a controller are on one port (base §3.1.2).
+        if self.cntlid != controller.cntlid || portal != controller.portal {
+            return Err(invalid(CNTLID));
+        }
         if self.subnqn != controller.subnqn {
             return Err(invalid(SUBNQN));
         }

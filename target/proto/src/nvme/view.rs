@@ -1,6 +1,10 @@
 //! What I/O queues know of their controller: a copy that its admin queue publishes anew at each change. So an I/O queue may
 //! live on another core, and never looks into a controller.
 
+mod saved;
+
+pub use saved::ViewV1;
+
 use mainstay_base::path::{Access, GroupId};
 use mainstay_base::unit::VolumeId;
 

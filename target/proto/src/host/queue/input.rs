@@ -4,8 +4,8 @@ use super::{Agreed, End, Event, Flow, H2C_DATA_MIN, Queue};
 use crate::host::completion::Completion;
 use crate::nvme::entry::Cid;
 use crate::nvmetcp::pdu::{
-    C2hData, CH_BYTES, CapsuleResp, Ch, DIGEST_BYTES, Digests, Fault, Fes, Framing, IcResp, PFV_1_0, R2t, Role, TermReq,
-    digest, field, kind,
+    C2hData, CH_BYTES, CapsuleResp, Ch, DIGEST_BYTES, Digests, Fault, Fes, Framing, IcResp, PFV_1_0, R2t, Role,
+    TermReq, digest, field, kind,
 };
 
 /// SQHD in the completion of Connect: there is no flow control (base §6.3).
@@ -61,7 +61,11 @@ impl Queue {
         if ch.kind == kind::C2H_DATA {
             let most = self.pending.values().map(|pending| pending.wants).max().unwrap_or(0);
             if segment.len == 0 || segment.len > most {
-                return Err(Fault { fes: Fes::OUT_OF_RANGE, fei: field::DATAL, why: "more data than any command asked for" });
+                return Err(Fault {
+                    fes: Fes::OUT_OF_RANGE,
+                    fei: field::DATAL,
+                    why: "more data than any command asked for",
+                });
             }
         }
         // A wrong header is known before the data that it announces is there.
@@ -118,7 +122,8 @@ impl Queue {
             self.entries = entries;
             // Connect itself went through the queue's first entry.
             let tail = 1 % entries;
-            self.flow = (completion.sq_head != NO_FLOW_CONTROL).then_some(Flow { head: completion.sq_head % entries, tail });
+            self.flow =
+                (completion.sq_head != NO_FLOW_CONTROL).then_some(Flow { head: completion.sq_head % entries, tail });
         }
         self.ended(completion);
         Ok(())

@@ -85,7 +85,9 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             End::Fault(fault) => write!(f, "the controller sent {}: {} (at {:#x})", fault.why, fault.fes, fault.fei),
-            End::Terminated(request) => write!(f, "the controller complains of {} (at {:#x})", request.fes, request.fei),
+            End::Terminated(request) => {
+                write!(f, "the controller complains of {} (at {:#x})", request.fes, request.fei)
+            }
             End::Disconnected => f.write_str("the connection has ended"),
         }
     }

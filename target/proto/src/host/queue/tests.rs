@@ -3,7 +3,7 @@
 use super::*;
 use crate::host::command;
 use crate::nvme::Status;
-use crate::nvmetcp::pdu::{CH_BYTES, CapsuleResp, Ch, C2hData, Fes, IcResp, field, header_bytes, kind};
+use crate::nvmetcp::pdu::{C2hData, CH_BYTES, CapsuleResp, Ch, Fes, IcResp, field, header_bytes, kind};
 use proptest::prelude::*;
 
 /// A queue, and a controller's end of its connection. What the controller says comes `cut` bytes at a time.
@@ -193,7 +193,9 @@ fn commands_of_every_kind_however_the_stream_is_cut() {
                     assert_eq!(rig.queue.poll_event(), None);
                     rig.respond(cid, 0, 0, Status::SUCCESS);
                 }
-                let Some(Event::Completed { completion, data, damaged: false }) = rig.queue.poll_event() else { panic!() };
+                let Some(Event::Completed { completion, data, damaged: false }) = rig.queue.poll_event() else {
+                    panic!()
+                };
                 assert!(completion.status.is_success() && data == [1; 1024]);
             }
             assert_eq!((rig.queue.outstanding(), rig.queue.end()), (0, None));
@@ -237,8 +239,7 @@ fn submission_queue_flow_control() {
     let mut rig = Rig::new(Setup::default(), 0, 4096);
     rig.connect(1);
     assert_eq!(rig.queue.room(), 3);
-    let cids: Vec<Cid> =
-        (0..3).map(|_| rig.queue.submit(command::keep_alive(), Data::Nothing).unwrap()).collect();
+    let cids: Vec<Cid> = (0..3).map(|_| rig.queue.submit(command::keep_alive(), Data::Nothing).unwrap()).collect();
     assert_eq!(rig.queue.submit(command::keep_alive(), Data::Nothing), Err(NotTaken::Full));
     // One has ended, but the controller has read two.
     rig.respond(cids[1], 0, 3, Status::SUCCESS);
@@ -422,11 +423,7 @@ fn hostile_data() {
         field::DATAL,
     );
     refuses(&|rig, _, _| rig.response(Cid(99), 0, 0, Status::SUCCESS), invalid, field::CCCID);
-    refuses(
-        &|rig, read, _| rig.response(read, 0, 0, Status::SUCCESS).repeat(2),
-        invalid,
-        field::CCCID,
-    );
+    refuses(&|rig, read, _| rig.response(read, 0, 0, Status::SUCCESS).repeat(2), invalid, field::CCCID);
     refuses(&|rig, _, _| rig.r2t(Cid(99), 0, 0, 512), invalid, field::CCCID);
     refuses(&|rig, read, _| rig.r2t(read, 0, 0, 512), range, field::DATAO);
     refuses(&|rig, _, write| rig.r2t(write, 0, 0, 0), invalid, field::DATAL);

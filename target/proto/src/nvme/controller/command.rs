@@ -132,7 +132,7 @@ impl Controller {
     fn start_over(&mut self, cx: &AdminCx<'_>) {
         self.features.reset(cx.now);
         self.events.reset();
-        self.reset = !self.queues.is_empty();
+        self.reset |= !self.queues.is_empty();
         self.queues.clear();
         self.stale = true;
     }
@@ -147,7 +147,7 @@ impl Controller {
         if sqid == 0 && self.events.abort(cid, Status::ABORT_REQUESTED) {
             return Ok(Outcome::Reply(Reply::OK));
         }
-        if sqid != 0 && !self.queues.contains_key(&sqid) {
+        if sqid != 0 && !self.queues.contains(&sqid) {
             return Ok(Outcome::Reply(Reply::with(1)));
         }
         self.aborts += 1;

@@ -60,7 +60,8 @@ impl Event {
         self.code().2
     }
 
-    fn result(self) -> u64 {
+    /// Dword 0 of the answer that tells it.
+    pub fn result(self) -> u64 {
         let (kind, information, page) = self.code();
         u64::from(kind) | u64::from(information) << 8 | u64::from(page) << 16
     }
@@ -145,6 +146,6 @@ impl Events {
         let aborted = self.held.drain(..).map(|cid| (cid, Status::ABORTED_SQ_DELETION.into()));
         let mut answers = std::mem::take(&mut self.answers);
         answers.extend(aborted);
-        *self = Events { answers, ..Events::default() };
+        *self = Events { answers, warnings: self.warnings, ..Events::default() };
     }
 }

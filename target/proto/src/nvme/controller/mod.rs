@@ -34,7 +34,7 @@ use mainstay_base::path::Access;
 use mainstay_base::time::Instant;
 use mainstay_base::unit::{Protection, VolumeId};
 use property::Properties;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -86,8 +86,8 @@ pub struct Controller {
     queue_size: u16,
     /// I/O queues the site allows.
     queues_offered: u16,
-    /// I/O queues that have joined: portal, by QID.
-    queues: BTreeMap<u16, usize>,
+    /// QIDs of the I/O queues that have joined.
+    queues: BTreeSet<u16>,
     /// Aborts under way.
     aborts: u8,
     /// The last publication.
@@ -121,7 +121,7 @@ impl Controller {
             keep_alive: KeepAlive::new(connect.kato_ms, discovery, cx.now),
             queue_size: limits.queue_size,
             queues_offered: if discovery { 0 } else { limits.io_queues },
-            queues: BTreeMap::new(),
+            queues: BTreeSet::new(),
             aborts: 0,
             view: Arc::default(),
             stale: false,
@@ -171,9 +171,9 @@ impl Controller {
         self.features.queues.unwrap_or(self.queues_offered)
     }
 
-    /// I/O queues that have joined, by QID, with their portals.
-    pub fn queues(&self) -> impl Iterator<Item = (u16, usize)> + '_ {
-        self.queues.iter().map(|(&qid, &portal)| (qid, portal))
+    /// QIDs of the I/O queues that have joined, ascending.
+    pub fn queues(&self) -> impl Iterator<Item = u16> + '_ {
+        self.queues.iter().copied()
     }
 
     /// Notices it can send (Identify Controller, OAES).
@@ -261,12 +261,11 @@ impl Controller {
     /// # Errors
     /// The response to one that may not join.
     pub fn join(&mut self, cx: &AdminCx<'_>, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
-        connect.matches(cx.site, self)?;
-        // A queue that exists, or a controller that is not enabled: base §3.3.2.2.
-        if !self.is_live() || self.queues.contains_key(&connect.qid) {
+        connect.matches(cx.site, self, portal)?;
+        // A controller that is not enabled, or a queue that exists (base §3.3.2.2, §6.3).
+        if !self.is_live() || !self.queues.insert(connect.qid) {
             return Err(Status::COMMAND_SEQUENCE_ERROR.into());
         }
-        self.queues.insert(connect.qid, portal);
         Ok(self.view())
     }
 
