@@ -196,6 +196,11 @@ impl Queue {
         self.agreed.map(|agreed| agreed.ours.digests)
     }
 
+    /// CPDA; none while the connection is not open.
+    pub fn alignment(&self) -> Option<u8> {
+        self.agreed.map(|agreed| agreed.ours.pda)
+    }
+
     /// MAXH2CDATA; none while the connection is not open.
     pub fn h2c_data_max(&self) -> Option<u32> {
         self.agreed.map(|agreed| agreed.h2c_data_max)
