@@ -6,6 +6,7 @@
 pub mod arena;
 pub mod metrics;
 pub mod path;
+pub mod reach;
 pub mod sam;
 pub mod snapshot;
 pub mod time;

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("base", "arena", &[]),
     ("base", "metrics", &[]),
     ("base", "path", &[]),
+    ("base", "reach", &[]),
     ("base", "sam", &["wire"]),
     ("base", "snapshot", &["wire"]),
     ("base", "time", &[]),

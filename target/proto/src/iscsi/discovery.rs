@@ -1,5 +1,6 @@
 //! SendTargets: which targets an initiator is told of, and at which addresses (RFC 7143 §4.3, Appendix C).
 
+use mainstay_base::reach;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::site::{Portal, Site, Target, same_name};
@@ -89,22 +90,7 @@ impl Asker<'_> {
         if index == self.portal {
             return Some(shown(local, self.local.port()));
         }
-        let bind = portal.bind.ip().to_canonical();
-        let ip = if bind.is_unspecified() {
-            // The other wildcard listens on this address too if it is of the same family.
-            (bind.is_ipv4() == local.is_ipv4()).then_some(local)?
-        } else {
-            bind
-        };
-        let in_reach = (!ip.is_loopback() || local.is_loopback()) && (!is_link_local(ip) || is_link_local(local));
-        in_reach.then(|| shown(ip, portal.bind.port()))
-    }
-}
-
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        reach::seen_from(portal.bind, local).map(|ip| shown(ip, portal.bind.port()))
     }
 }
 

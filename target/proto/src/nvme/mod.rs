@@ -10,8 +10,12 @@
 pub mod action;
 pub mod connect;
 pub mod controller;
+mod discovery;
 pub mod entry;
+pub mod identify;
 pub mod io;
+pub mod log;
+mod page;
 pub mod site;
 pub mod status;
 pub mod view;
@@ -23,3 +27,6 @@ pub use entry::{Cid, Entry, Fuse, Sgl};
 pub use site::{Controllers, Host, Keys, Namespace, Nqn, Site, Subsystem};
 pub use status::Status;
 pub use view::{Attached, View};
+
+/// FR, the firmware revision: the version of what runs, at most 8 bytes of it.
+pub(crate) const FIRMWARE: &str = env!("CARGO_PKG_VERSION");

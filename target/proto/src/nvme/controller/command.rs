@@ -2,8 +2,8 @@
 
 use super::error::{ErrorEntry, NOWHERE};
 use super::property::{self, Property, Turn};
-use super::{ACL, AdminCx, Controller, Outcome, feature};
-use crate::nvme::{Cid, Entry, Fuse, Reply, Status};
+use super::{ACL, AdminCx, Controller, Outcome, cut, feature};
+use crate::nvme::{Cid, Entry, Fuse, Reply, Status, identify, log};
 
 const GET_LOG_PAGE: u8 = 0x02;
 const IDENTIFY: u8 = 0x06;
@@ -94,6 +94,15 @@ impl Controller {
             return Err(Status::COMMAND_SEQUENCE_ERROR);
         }
         match command.opcode {
+            GET_LOG_PAGE => {
+                let ask = log::Ask::parse(entry)?;
+                let outcome = cut(log::page(self, cx, &ask)?, given)?;
+                if !ask.retain {
+                    self.log_read(ask.lid);
+                }
+                Ok(outcome)
+            }
+            IDENTIFY => cut(identify::identify(self, cx, entry)?, given),
             ABORT => self.abort(entry),
             SET_FEATURES => feature::set(self, cx, entry, given),
             GET_FEATURES => feature::get(self, cx, entry, given),
