@@ -1,5 +1,5 @@
 //! CHAP (RFC 1994) as iSCSI uses it (RFC 7143 §12.1.3): the computations, the text forms of its values, and nothing of
-//! the conversation, which belongs to the login.
+//! the conversation, which belongs to the login. NVMe's DH-HMAC-CHAP, conversation and all, is in [`dhchap`].
 //!
 //! Non-goals: no state, no clock, no source of randomness (challenges are made from a seed the owner brings).
 //!
@@ -7,6 +7,7 @@
 
 mod binary;
 mod challenge;
+pub mod dhchap;
 mod hash;
 mod secret;
 
