@@ -61,6 +61,7 @@ impl World {
             Op::Flush => "flush",
             Op::Zero { .. } => "zeroing",
             Op::Extent { .. } => "allocation query",
+            Op::Mark { .. } => "marking of unreadable blocks",
         };
         let volume = self.volumes[index].name().to_owned();
         let message = format!("a {verb} failed: {fault}{more}");

@@ -79,6 +79,9 @@ pub enum Op {
     Flush,
     /// Make the range read as zero; `deallocate`: and give its space back where the store can. `durable` as for Write.
     Zero { at: u64, len: u64, deallocate: bool, durable: bool },
+    /// The range cannot be read until it is written or zeroed again: durably so when this is answered.
+    /// [`Fault::NoSpace`] when there are too many such ranges already.
+    Mark { at: u64, len: u64 },
     /// How far the allocation state at `at` reaches, looking no further than `len`.
     Extent { at: u64, len: u64 },
 }
@@ -87,7 +90,7 @@ pub enum Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Done {
-    /// Read, Write, Flush, Zero.
+    /// Read, Write, Flush, Zero, Mark.
     Ok,
     /// Extent: `len` bytes from `at` share one state. `mapped` false: deallocated, reads as zero.
     Extent { len: u64, mapped: bool },
@@ -96,7 +99,7 @@ pub enum Done {
 /// A bad answer of a store; each dialect has one table to its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The medium could not be read at this byte offset (EIO on read, short read).
+    /// The medium could not be read at this byte offset (EIO on read; a marked range).
     #[error("unrecovered read error at byte {at}")]
     MediumRead {
         /// First bad byte.

@@ -12,7 +12,7 @@ pub struct RequestV1 {
     ticket: u64,
     #[prost(uint32, tag = "2")]
     volume: u32,
-    #[prost(oneof = "OpV1", tags = "3, 4, 5, 6, 7")]
+    #[prost(oneof = "OpV1", tags = "3, 4, 5, 6, 7, 8")]
     op: Option<OpV1>,
 }
 
@@ -28,6 +28,8 @@ enum OpV1 {
     Zero(ZeroV1),
     #[prost(message, tag = "7")]
     Extent(ExtentV1),
+    #[prost(message, tag = "8")]
+    Mark(MarkV1),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -81,6 +83,14 @@ struct ExtentV1 {
     len: u64,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct MarkV1 {
+    #[prost(uint64, tag = "1")]
+    at: u64,
+    #[prost(uint64, tag = "2")]
+    len: u64,
+}
+
 /// A saved request that this program cannot take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damaged {
@@ -111,6 +121,7 @@ impl Request {
             Op::Flush => OpV1::Flush(FlushV1 {}),
             &Op::Zero { at, len, deallocate, durable } => OpV1::Zero(ZeroV1 { at, len, deallocate, durable }),
             &Op::Extent { at, len } => OpV1::Extent(ExtentV1 { at, len }),
+            &Op::Mark { at, len } => OpV1::Mark(MarkV1 { at, len }),
         };
         RequestV1 { ticket: self.ticket.0, volume: self.volume.0, op: Some(op) }
     }
@@ -127,6 +138,7 @@ impl Request {
             OpV1::Flush(FlushV1 {}) => Op::Flush,
             OpV1::Zero(ZeroV1 { at, len, deallocate, durable }) => Op::Zero { at, len, deallocate, durable },
             OpV1::Extent(ExtentV1 { at, len }) => Op::Extent { at, len },
+            OpV1::Mark(MarkV1 { at, len }) => Op::Mark { at, len },
         };
         Ok(Request { ticket: Ticket(saved.ticket), volume: VolumeId(saved.volume), op })
     }

@@ -145,7 +145,7 @@ pub(super) fn resolve(
             if !created {
                 record::any_damaged(state)?;
             }
-            VolumeRecord { uuid: fresh(anchor)?.to_string(), anchor: anchor.clone(), poison: None }
+            VolumeRecord::new(fresh(anchor)?.to_string(), anchor)
         }
     };
     if matches!(carried, Carried::Nothing) && !read_only {
@@ -190,8 +190,8 @@ fn bind(fd: BorrowedFd<'_>, anchor: &Anchor, uuid: Uuid, state: &StateDir) -> Re
             record::remove(state, &old.uuid)?;
         }
     }
-    let poison = record::load(state, &text)?.and_then(|record| record.poison);
-    record::store(state, &VolumeRecord { uuid: text, anchor: anchor.clone(), poison })
+    let known = record::load(state, &text)?.unwrap_or_else(|| VolumeRecord::new(text, anchor));
+    record::store(state, &VolumeRecord { anchor: anchor.clone(), ..known })
 }
 
 fn by_attribute(
@@ -206,7 +206,7 @@ fn by_attribute(
         return Err(IdentityError::Contradiction { path: path(), known: other.uuid.clone(), carries: text });
     }
     let Some(known) = record::load(state, &text)? else {
-        return Ok(VolumeRecord { uuid: text, anchor: anchor.clone(), poison: None });
+        return Ok(VolumeRecord::new(text, anchor));
     };
     if known.anchor.is(anchor) != Sameness::No {
         return Ok(known);

@@ -19,9 +19,16 @@ impl Volume {
             Op::Zero { len, .. } if *len > QUICK_ZERO_BYTES => None,
             // Looking for a hole can walk over much.
             Op::Extent { .. } => None,
+            // What changes the marks waits for the state directory.
+            Op::Mark { .. } => None,
+            Op::Write { at, from, .. } if self.marks.first(*at, from.len() as u64).is_some() => None,
+            Op::Zero { at, len, .. } if self.marks.first(*at, *len).is_some() => None,
             op if self.ram => Some(self.run(op)),
             Op::Read { at, into } => {
                 self.has(*at, into.len() as u64).ok()?;
+                if let Err(fault) = self.readable(*at, into.len() as u64) {
+                    return Some(Err(fault));
+                }
                 let read = nowait(&self.nowait_reads, || sys::read_nowait(self.fd.as_fd(), into, *at))?;
                 (read == into.len()).then_some(Ok(Done::Ok))
             }
@@ -47,12 +54,14 @@ impl Volume {
         match op {
             Op::Read { at, into } => {
                 self.has(*at, into.len() as u64)?;
+                self.readable(*at, into.len() as u64)?;
                 self.read(*at, into)?;
             }
             Op::Write { at, from, durable } => {
                 self.may_write(*at, from.len() as u64)?;
                 self.write(*at, from)?;
                 self.settle(*at, *durable)?;
+                self.unmark(*at, from.len() as u64)?;
             }
             Op::Flush if self.behaviour.read_only => {}
             Op::Flush => self.sync(0)?,
@@ -60,6 +69,11 @@ impl Volume {
                 self.may_write(*at, *len)?;
                 self.zero(*at, *len, *deallocate)?;
                 self.settle(*at, *durable)?;
+                self.unmark(*at, *len)?;
+            }
+            Op::Mark { at, len } => {
+                self.may_write(*at, *len)?;
+                self.mark(*at, *len)?;
             }
             Op::Extent { at, len } => return self.extent(*at, *len),
         }

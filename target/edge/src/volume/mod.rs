@@ -18,6 +18,7 @@ mod gate;
 mod identity;
 mod io;
 mod lock;
+mod marks;
 mod memory;
 mod opened;
 mod pool;
@@ -34,6 +35,7 @@ pub use spec::{Backing, Overrides, Spec};
 use crate::state::{Claim, StateDir};
 use gate::Gate;
 use mainstay_base::unit::{Behaviour, Fault, Geometry, Identity};
+use marks::{Marks, Ranges};
 use opened::{Kind, Opened};
 use record::VolumeRecord;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -62,6 +64,8 @@ pub struct Volume {
     /// The state directory has not taken the news yet.
     poison_unsaved: AtomicBool,
     record: Mutex<VolumeRecord>,
+    /// Those of the record.
+    marks: Marks,
     /// Held while the size changes.
     growing: Mutex<()>,
     state: StateDir,
@@ -95,7 +99,11 @@ impl Volume {
         }
         let opened = open_store(&spec.name, &spec.backing, spec.read_only)?;
         let (block_bytes, physical_bytes) = spec.blocks(opened.bytes, opened.sectors)?;
-        let record = identity::resolve(opened.fd.as_fd(), &opened.anchor, opened.created, spec.read_only, state)?;
+        let mut record = identity::resolve(opened.fd.as_fd(), &opened.anchor, opened.created, spec.read_only, state)?;
+        if opened.kind == Kind::Memory {
+            // They were about what is gone.
+            record.marks = Ranges::default();
+        }
         let identity = spec.identity(record.uuid()?)?;
         let claims = claims(&identity, state).map_err(|taken| taken.of(spec.what()))?;
         let thin = spec.thin && opened.can_punch && !spec.read_only;
@@ -127,6 +135,7 @@ impl Volume {
             nowait_writes: AtomicBool::new(true),
             poisoned: AtomicBool::new(record.poison.is_some()),
             poison_unsaved: AtomicBool::new(false),
+            marks: Marks::new(record.marks.clone()),
             record: Mutex::new(record),
             growing: Mutex::new(()),
             state: state.clone(),

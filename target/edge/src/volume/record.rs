@@ -1,13 +1,17 @@
-//! What the state directory remembers of a volume: one record each, named by its UUID, form 1, JSON.
+//! What the state directory remembers of a volume: one record each, named by its UUID, JSON. Form 1; form 2 when blocks are
+//! marked as unreadable, so that who does not know that will not serve them.
 
 use super::error::IdentityError;
 use super::identity::Anchor;
+use super::marks::Ranges;
 use crate::state::{Record, StateDir, StateError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const PREFIX: &str = "volume-";
-const VERSION: u32 = 1;
+/// What every version reads, and what says that there are marks.
+const PLAIN: u32 = 1;
+const MARKED: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VolumeRecord {
@@ -15,6 +19,9 @@ pub(super) struct VolumeRecord {
     pub anchor: Anchor,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poison: Option<Poison>,
+    /// Bytes that cannot be read.
+    #[serde(default, skip_serializing_if = "Ranges::is_empty")]
+    pub marks: Ranges,
 }
 
 /// A flush failed and nobody has cleared it.
@@ -27,6 +34,11 @@ pub struct Poison {
 }
 
 impl VolumeRecord {
+    /// Of a volume about which nothing is known.
+    pub fn new(uuid: String, anchor: &Anchor) -> VolumeRecord {
+        VolumeRecord { uuid, anchor: anchor.clone(), poison: None, marks: Ranges::default() }
+    }
+
     pub fn uuid(&self) -> Result<Uuid, IdentityError> {
         let garbled = |_| IdentityError::Garbled { path: name(&self.uuid).into(), text: self.uuid.clone() };
         Uuid::try_parse(&self.uuid).map_err(garbled)
@@ -54,7 +66,7 @@ pub(super) fn any_damaged(state: &StateDir) -> Result<(), StateError> {
 pub(super) fn load(state: &StateDir, uuid: &str) -> Result<Option<VolumeRecord>, StateError> {
     let Some(record) = state.read(&name(uuid))? else { return Ok(None) };
     let damaged = |why: String| StateError::Damaged { path: state.path().join(name(uuid)), why };
-    if record.version != VERSION {
+    if ![PLAIN, MARKED].contains(&record.version) {
         return Err(damaged(format!("it has the form {} of a newer version", record.version)));
     }
     let parsed: VolumeRecord = serde_json::from_str(&record.text).map_err(|error| damaged(error.to_string()))?;
@@ -67,9 +79,10 @@ pub(super) fn load(state: &StateDir, uuid: &str) -> Result<Option<VolumeRecord>,
 pub(super) fn store(state: &StateDir, record: &VolumeRecord) -> Result<(), IdentityError> {
     // Nothing that can be read is put in the place of what cannot.
     load(state, &record.uuid)?;
+    let version = if record.marks.is_empty() { PLAIN } else { MARKED };
     let text = serde_json::to_string_pretty(record)
         .map_err(|error| StateError::Damaged { path: state.path().join(name(&record.uuid)), why: error.to_string() })?;
-    Ok(state.write(&name(&record.uuid), Record { version: VERSION, text: text + "\n" })?)
+    Ok(state.write(&name(&record.uuid), Record { version, text: text + "\n" })?)
 }
 
 pub(super) fn remove(state: &StateDir, uuid: &str) -> Result<(), IdentityError> {

@@ -6,6 +6,7 @@
 
 use super::gate::Gate;
 use super::identity::Anchor;
+use super::marks::{Marks, Ranges};
 use super::opened::Kind;
 use super::record::{Poison, VolumeRecord};
 use super::spec::{PRODUCT_MAX, SERIAL_MAX, VENDOR_MAX, can_be_shown, is_block, is_physical};
@@ -83,6 +84,9 @@ struct RecordV1 {
     anchor: Option<AnchorV1>,
     #[prost(message, optional, tag = "5")]
     poison: Option<PoisonV1>,
+    /// First byte and end of each marked range, one behind the other.
+    #[prost(uint64, repeated, tag = "6")]
+    marks: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Oneof)]
@@ -147,6 +151,22 @@ pub enum Damaged {
     },
 }
 
+#[cfg(test)]
+impl VolumeV1 {
+    /// First byte and end of each marked range.
+    pub fn marks(&self) -> &[u64] {
+        self.record.as_ref().map_or(&[], |record| &record.marks)
+    }
+
+    /// With these instead.
+    pub fn with_marks(mut self, marks: Vec<u64>) -> VolumeV1 {
+        if let Some(record) = &mut self.record {
+            record.marks = marks;
+        }
+        self
+    }
+}
+
 const KINDS: [Kind; 3] = [Kind::Memory, Kind::File, Kind::Device];
 
 impl Volume {
@@ -169,6 +189,8 @@ impl Volume {
             poisoned,
             poison_unsaved,
             record,
+            // As the record has them.
+            marks: _,
             growing: _,
             state: _,
             _claims: _,
@@ -246,6 +268,7 @@ impl Volume {
             nowait_writes: AtomicBool::new(saved.nowait_writes),
             poisoned: AtomicBool::new(saved.poisoned),
             poison_unsaved: AtomicBool::new(saved.poison_unsaved),
+            marks: Marks::new(record.marks.clone()),
             record: Mutex::new(record),
             growing: Mutex::new(()),
             state: state.clone(),
@@ -280,14 +303,15 @@ fn restore_identity(saved: IdentityV1) -> Option<Identity> {
 }
 
 fn save_record(record: &VolumeRecord) -> RecordV1 {
-    let VolumeRecord { uuid, anchor, poison } = record.clone();
+    let VolumeRecord { uuid, anchor, poison, marks } = record.clone();
+    let marks = marks.as_slice().iter().flat_map(|&(start, end)| [start, end]).collect();
     let anchor = match anchor {
         Anchor::Memory { name } => AnchorV1::Memory(name),
         Anchor::File { path, device, inode, born } => AnchorV1::File(FileV1 { path, device, inode, born }),
         Anchor::Device { path, hardware } => AnchorV1::Device(DeviceV1 { path, hardware }),
     };
     let poison = poison.map(|Poison { reason, unix_s }| PoisonV1 { reason, unix_s });
-    RecordV1 { uuid, anchor: Some(anchor), poison }
+    RecordV1 { uuid, anchor: Some(anchor), poison, marks }
 }
 
 fn restore_record(saved: RecordV1) -> Option<VolumeRecord> {
@@ -297,6 +321,8 @@ fn restore_record(saved: RecordV1) -> Option<VolumeRecord> {
         AnchorV1::Device(DeviceV1 { path, hardware }) => Anchor::Device { path, hardware },
     };
     let poison = saved.poison.map(|PoisonV1 { reason, unix_s }| Poison { reason, unix_s });
-    let record = VolumeRecord { uuid: saved.uuid, anchor, poison };
+    let (pairs, []) = saved.marks.as_chunks::<2>() else { return None };
+    let marks = Ranges::of(pairs.iter().map(|&[start, end]| (start, end)).collect())?;
+    let record = VolumeRecord { uuid: saved.uuid, anchor, poison, marks };
     record.uuid().is_ok().then_some(record)
 }

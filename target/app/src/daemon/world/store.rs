@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(in crate::daemon) enum Hold {
     #[default]
     Nothing,
-    /// Those that may take long: a flush, zeroing, a look at what is allocated.
+    /// Those that may take long: a flush, zeroing, a look at what is allocated, a mark (the state directory keeps it).
     Long,
     /// Every one.
     All,
@@ -31,7 +31,7 @@ impl Hold {
 }
 
 fn is_long(op: &Op) -> bool {
-    matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. })
+    matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. } | Op::Mark { .. })
 }
 
 /// A request that the pool has.
@@ -167,7 +167,7 @@ fn count(traffic: &mut Traffic, completion: &Completion, asked: Instant) {
         Op::Write { from, .. } => (metrics::Kind::Write, from.len() as u64),
         Op::Flush => (metrics::Kind::Flush, 0),
         Op::Zero { len, .. } => (metrics::Kind::Unmap, *len),
-        Op::Extent { .. } => (metrics::Kind::Other, 0),
+        Op::Extent { .. } | Op::Mark { .. } => (metrics::Kind::Other, 0),
     };
     traffic.complete(kind, bytes, nanos);
 }

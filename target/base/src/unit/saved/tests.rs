@@ -11,6 +11,7 @@ enum Wish {
     Flush,
     Zero(u64, u64, bool, bool),
     Extent(u64, u64),
+    Mark(u64, u64),
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -21,6 +22,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         Just(Wish::Flush),
         any::<(u64, u64, bool, bool)>().prop_map(|(at, len, give, durable)| Wish::Zero(at, len, give, durable)),
         any::<(u64, u64)>().prop_map(|(at, len)| Wish::Extent(at, len)),
+        any::<(u64, u64)>().prop_map(|(at, len)| Wish::Mark(at, len)),
     ]
 }
 
@@ -31,6 +33,7 @@ fn request(wish: Wish, ticket: u64, volume: u32, buffer: impl Fn(usize) -> Buf) 
         Wish::Flush => Op::Flush,
         Wish::Zero(at, len, deallocate, durable) => Op::Zero { at, len, deallocate, durable },
         Wish::Extent(at, len) => Op::Extent { at, len },
+        Wish::Mark(at, len) => Op::Mark { at, len },
     };
     Request { ticket: Ticket(ticket), volume: VolumeId(volume), op }
 }

@@ -2,6 +2,7 @@ mod adopted;
 mod file;
 mod gate;
 mod identity;
+mod marks;
 mod memory;
 #[cfg(target_os = "linux")]
 mod mounted;
