@@ -2,7 +2,6 @@
 
 use crate::nvme::{Entry, Status};
 use mainstay_base::unit::Geometry;
-use mainstay_base::unit::range::Span;
 
 /// Bytes of the disk: whole blocks, at least one, all of them there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +29,6 @@ impl Blocks {
     /// Behind the last byte.
     pub fn end(&self) -> u64 {
         self.start + self.bytes
-    }
-
-    /// As a range to guard.
-    pub fn span(&self) -> Span {
-        Span { start: self.start, end: self.end() }
     }
 
     /// No more than `limit` bytes.

@@ -27,8 +27,8 @@ pub const DMRSL: u32 = 0;
 /// See [`DMRL`].
 pub const DMSL: u64 = 0;
 
-/// Maximum Source Range Count (nvm, "Identify Namespace"), zero-based.
-pub const MSRC: u8 = 127;
+/// Maximum Source Range Count (nvm, "Identify Namespace"), zero-based: such a list has no more than 4 KiB.
+pub const MSRC: u8 = 101;
 /// Copy, in bytes.
 const COPY_BYTES: u32 = 32 << 20;
 
@@ -62,6 +62,13 @@ pub const ONCS: u16 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8;
 pub const FUSES: u16 = 1;
 /// VWC bits 2:1: a Flush of NSID FFFFFFFFh is carried out.
 pub const VWC_FLUSH_ALL: u8 = 0b110;
+
+/// Bytes of one zeroing store request.
+pub(super) const ZERO_STEP: u64 = 8 << 20;
+/// Bytes of one deallocating store request.
+pub(super) const DEALLOCATE_STEP: u64 = 32 << 20;
+/// Bytes Verify reads at a time.
+pub(super) const VERIFY_STEP: u64 = 64 << 10;
 
 /// What is worth writing and deallocating together, zero-based in blocks (nvm §5.8.2.1, NSFEAT.OPTPERF).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,9 +17,14 @@
 //! both its parts at once, in order: who serves a queue's wishes for memory in order never lets two pairs wait for each other.
 
 mod blocks;
+mod compare;
+mod copy;
+mod cursor;
+mod deallocate;
 mod fault;
 mod flush;
 pub mod limits;
+mod pair;
 mod read;
 mod saved;
 mod table;

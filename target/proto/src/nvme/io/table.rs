@@ -5,7 +5,7 @@
 
 use super::flush::Flush;
 use super::task::{Ending, Job, State};
-use super::{read, write};
+use super::{compare, copy, cursor, deallocate, read, write};
 use crate::nvme::Entry;
 use mainstay_base::unit::Disk;
 
@@ -46,11 +46,21 @@ const fn row(
     Command { opcode, name, class, begin }
 }
 
+/// The two that may be fused.
+pub const WRITE: u8 = 0x01;
+pub const COMPARE: u8 = 0x05;
+
 /// All of them.
-pub static COMMANDS: [Command; 3] = [
+pub static COMMANDS: [Command; 9] = [
     row(0x00, "Flush", Class::Flush, begin_flush),
-    row(0x01, "Write", Class::Write, write::begin),
+    row(WRITE, "Write", Class::Write, write::begin),
     row(0x02, "Read", Class::Read, read::begin),
+    row(0x04, "Write Uncorrectable", Class::Write, cursor::begin_uncorrectable),
+    row(COMPARE, "Compare", Class::Read, compare::begin),
+    row(0x08, "Write Zeroes", Class::Write, cursor::begin_zeroes),
+    row(0x09, "Dataset Management", Class::Write, deallocate::begin),
+    row(0x0c, "Verify", Class::Read, cursor::begin_verify),
+    row(0x19, "Copy", Class::Write, copy::begin),
 ];
 
 /// Where each opcode's row is.

@@ -1,6 +1,11 @@
 //! One command, from its entry to its reply: a state machine that says what it wants next.
 
+use super::compare::Compare;
+use super::copy::Copy;
+use super::cursor::Cursor;
+use super::deallocate::Deallocate;
 use super::flush::Flush;
+use super::pair::{self, Pair};
 use super::read::Read;
 use super::table::{self, Class};
 use super::write::Write;
@@ -37,18 +42,24 @@ pub struct Ending {
     /// Means nothing for a command of its own.
     pub first: Status,
     pub last: Status,
+    /// Dword 0 of the completion queue entry.
+    pub result: u32,
 }
 
 impl Ending {
     /// All went well.
-    pub const OK: Ending = Ending { first: Status::SUCCESS, last: Status::SUCCESS };
+    pub const OK: Ending = Ending::of(Status::SUCCESS);
     /// Memory is short while others may wait for what we hold.
-    pub const INTERRUPTED: Ending = Ending { first: Status::COMMAND_INTERRUPTED, last: Status::COMMAND_INTERRUPTED };
+    pub const INTERRUPTED: Ending = Ending::of(Status::COMMAND_INTERRUPTED);
+
+    const fn of(status: Status) -> Ending {
+        Ending { first: status, last: status, result: 0 }
+    }
 }
 
 impl From<Status> for Ending {
     fn from(status: Status) -> Ending {
-        Ending { first: status, last: status }
+        Ending::of(status)
     }
 }
 
@@ -103,6 +114,14 @@ impl Job {
         granted
     }
 
+    /// Have `span` for ourselves. False: wait for the range.
+    #[must_use]
+    pub fn guard_claim(&mut self, cx: &mut Cx<'_>, span: Span) -> bool {
+        let Some(disk) = cx.disks.disk_mut(self.volume) else { return true };
+        self.guard = Guard::Claim;
+        disk.ranges.claim(self.key, span)
+    }
+
     fn let_go(&mut self, cx: &mut Cx<'_>) {
         if let Some(disk) = cx.disks.disk_mut(self.volume) {
             match self.guard {
@@ -123,6 +142,11 @@ pub enum State {
     Read(Read),
     Write(Write),
     Flush(Flush),
+    Cursor(Cursor),
+    Deallocate(Deallocate),
+    Compare(Compare),
+    Pair(Pair),
+    Copy(Copy),
     /// It ends so, once nothing is in flight.
     End(Ending),
 }
@@ -150,6 +174,18 @@ impl Task {
         Task { job, state: if alone { State::New(*entry) } else { State::End(Status::INVALID_FIELD.into()) } }
     }
 
+    /// A fused pair, in the order the standard has them (base §6.2), whatever order they came in.
+    pub fn fused(key: TaskKey, first: &Entry, first_given: u32, last: &Entry, last_given: u32) -> Task {
+        let mut task = Task::new(key, last, last_given);
+        task.job.fused = true;
+        task.state = match pair::check(first, last) {
+            Ok(()) if first_given != last_given => State::End(Status::SGL_LENGTH_INVALID.into()),
+            Ok(()) => State::New(*last),
+            Err(ending) => State::End(ending),
+        };
+        task
+    }
+
     /// The next wish. To be called again until it is a `Wait…` or `Done`.
     pub fn poll(&mut self, cx: &mut Cx<'_>) -> Action {
         if self.job.guard == Guard::Write && self.job.flying == 0 {
@@ -171,16 +207,22 @@ impl Task {
                     }
                     let ending = *ending;
                     job.let_go(cx);
-                    let reply = |status: Status| {
+                    let reply = |status: Status, result: u32| {
                         // Who has not said that it minds them gets none (base §3.3.3.2.1, CRD).
                         let delay = if cx.view.retry_delays { status.delay } else { 0 };
-                        Reply::from(Status { delay, ..status })
+                        Reply { status: Status { delay, ..status }, result: result.into() }
                     };
-                    return Action::Done { first: job.fused.then(|| reply(ending.first)), last: reply(ending.last) };
+                    let first = job.fused.then(|| reply(ending.first, 0));
+                    return Action::Done { first, last: reply(ending.last, ending.result) };
                 }
                 State::Read(read) => read.poll(job, cx),
                 State::Write(write) => write.poll(job, cx),
                 State::Flush(flush) => flush.poll(job, cx),
+                State::Cursor(cursor) => cursor.poll(job, cx),
+                State::Deallocate(deallocate) => deallocate.poll(job, cx),
+                State::Compare(compare) => compare.poll(job, cx),
+                State::Pair(pair) => pair.poll(job, cx),
+                State::Copy(copy) => copy.poll(job, cx),
             };
             match step {
                 Step::Do(action) => return action,
@@ -190,10 +232,14 @@ impl Task {
     }
 
     /// Data that was asked for. What was not asked for is dropped.
-    pub fn collected(&mut self, _leg: Leg, offset: u32, data: Buf) {
+    pub fn collected(&mut self, leg: Leg, offset: u32, data: Buf) {
         match &mut self.state {
             State::Write(write) => write.collected(offset, data),
-            State::New(_) | State::Read(_) | State::Flush(_) | State::End(_) => {}
+            State::Deallocate(deallocate) => deallocate.collected(data),
+            State::Compare(compare) => compare.collected(offset, data),
+            State::Pair(pair) => pair.collected(leg, data),
+            State::Copy(copy) => copy.collected(data),
+            State::New(_) | State::Read(_) | State::Flush(_) | State::Cursor(_) | State::End(_) => {}
         }
     }
 
@@ -204,6 +250,11 @@ impl Task {
             State::Read(read) => read.stored(slot, op, result),
             State::Write(write) => write.stored(slot, result),
             State::Flush(flush) => flush.stored(result),
+            State::Cursor(cursor) => cursor.stored(&op, result),
+            State::Deallocate(deallocate) => deallocate.stored(result),
+            State::Compare(compare) => compare.stored(op, result),
+            State::Pair(pair) => pair.stored(op, result),
+            State::Copy(copy) => copy.stored(op, result),
             State::New(_) | State::End(_) => Ok(()),
         };
         if let Err(ending) = outcome {
@@ -262,5 +313,5 @@ fn begin(job: &mut Job, entry: &Entry, cx: &mut Cx<'_>) -> Result<State, Ending>
         return Err(Status::NAMESPACE_WRITE_PROTECTED.into());
     }
     job.volume = namespace.volume;
-    (command.begin)(job, entry, disk)
+    if job.fused { pair::begin(job, entry, disk) } else { (command.begin)(job, entry, disk) }
 }

@@ -21,7 +21,6 @@ const BLOCK: usize = 512;
 const ONE: NexusId = NexusId(1);
 const TWO: NexusId = NexusId(2);
 
-const FLUSH: u8 = 0x00;
 const WRITE: u8 = 0x01;
 const READ: u8 = 0x02;
 
@@ -251,6 +250,9 @@ impl Rig {
             Op::Write { at, from, .. } => medium[range(*at, from.len())].copy_from_slice(from),
             Op::Zero { at, len, .. } => medium[range(*at, *len as usize)].fill(0),
             Op::Flush => {}
+            Op::Mark { at, len } => {
+                range(*at, *len as usize);
+            }
             Op::Extent { .. } => panic!("no command asks for it"),
         }
         Done::Ok
@@ -293,6 +295,7 @@ fn kept(op: &Op) -> Box<dyn FnOnce(&Arena) -> Op> {
         Op::Flush => Box::new(|_| Op::Flush),
         &Op::Zero { at, len, deallocate, durable } => Box::new(move |_| Op::Zero { at, len, deallocate, durable }),
         &Op::Extent { at, len } => Box::new(move |_| Op::Extent { at, len }),
+        &Op::Mark { at, len } => Box::new(move |_| Op::Mark { at, len }),
     }
 }
 
