@@ -167,3 +167,6 @@ fn split(advertise: &str, port: u16) -> (String, u16) {
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
+
+#[cfg(test)]
+mod tests;

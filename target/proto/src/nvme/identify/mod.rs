@@ -7,6 +7,9 @@ mod controller;
 mod list;
 mod namespace;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use super::{AdminCx, Attached, Controller, Entry, Status, Subsystem, View};
 use mainstay_base::unit::Disk;
 

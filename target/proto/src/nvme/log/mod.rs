@@ -8,6 +8,9 @@ mod effects;
 mod health;
 mod supported;
 
+#[cfg(test)]
+mod tests;
+
 pub use ask::Ask;
 
 use super::identify::{ALL, Asker};
