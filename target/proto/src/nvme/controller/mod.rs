@@ -17,6 +17,8 @@ pub mod feature;
 mod keep_alive;
 mod property;
 pub mod saved;
+#[cfg(test)]
+mod tests;
 mod word;
 
 pub use command::{ADMIN_COMMANDS, AdminCommand};
