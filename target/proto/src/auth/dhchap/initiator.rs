@@ -196,17 +196,13 @@ impl Initiator {
     /// The reply to what was asked.
     fn reply(&mut self, terms: &Terms<'_>, asked: &Asked, public: &[u8], shared: &[u8]) -> Phase {
         let agreed = asked.agreed;
-        let response = agreed.host_response(terms, &asked.challenge, asked.sequence, shared);
-        let mut message =
-            Message::Reply { sequence: 0, response: &response, challenge: None, public }.build(self.transaction);
-        let mut expected = Expected { agreed, response: None };
-        if terms.keys.controller.is_some() {
-            let (sequence, challenge) = (self.seed.sequence(), self.seed.challenge(agreed.hash));
-            expected.response = agreed.controller_response(terms, &challenge, sequence, shared);
-            message = Message::Reply { sequence, response: &response, challenge: Some(&challenge), public }
-                .build(self.transaction);
-        }
-        self.message = Some(message);
-        Phase::Replied(expected)
+        let answer = agreed.host_response(terms, &asked.challenge, asked.sequence, shared);
+        // Never 0, which would speak of a secure channel, even if nothing is asked (§8.13.5.4).
+        let sequence = self.seed.sequence();
+        let challenge = terms.keys.controller.as_ref().map(|_| self.seed.challenge(agreed.hash));
+        let response = challenge.as_ref().and_then(|c2| agreed.controller_response(terms, c2, sequence, shared));
+        let message = Message::Reply { sequence, response: &answer, challenge: challenge.as_deref(), public };
+        self.message = Some(message.build(self.transaction));
+        Phase::Replied(Expected { agreed, response })
     }
 }

@@ -10,7 +10,7 @@ use super::Group;
 use super::group::GENERATOR;
 
 /// Bytes of a secret exponent. RFC 7919 §5.2 asks for twice the strength of the group and a bit: 225 bits for the smallest, 400 for the
-/// largest; base §8.13.5.3 leaves the choice to it.
+/// largest; base §8.13.5.3 for at least 256.
 pub(super) const EXPONENT_BYTES: usize = 64;
 
 /// A secret exponent.

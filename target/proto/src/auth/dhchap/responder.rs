@@ -1,5 +1,5 @@
-//! The controller's side. It has one AUTH_Send answered at once, whatever comes of it; AUTH_Receive fetches what there is to say and
-//! waits for a computation if it must.
+//! The controller's side. AUTH_Send is answered at once, whatever comes of it; AUTH_Receive fetches what there is to say and waits for a
+//! computation if it must.
 //!
 //! ```text
 //! Idle ─Negotiate─▸ Raising ─g^x─▸ Ready ─given─▸ Challenged ─Reply─▸ Sharing ─Y^x─▸ Verified ─given─▸ Idle, authenticated
@@ -68,11 +68,13 @@ pub(super) struct Answer {
     pub public: Vec<u8>,
 }
 
-/// What came of an AUTH_Send. The command itself is completed with success in every case.
+/// What came of an AUTH_Send. The command itself is completed with success, unless it is out of sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// Nothing more to do.
     Go,
+    /// No exchange is under way that it could belong to: Command Sequence Error (base §8.13.2).
+    OutOfSequence,
     /// This is to be computed; an AUTH_Receive may have to wait for it.
     Compute(Work),
     /// The host is who it says, and so are we.
@@ -153,6 +155,10 @@ impl Responder {
             }
             // What the host has not fetched yet stands.
             _ if matches!(self.phase, Phase::Failing(..)) => {}
+            // As after an exchange has expired.
+            Ok(message) if self.phase == Phase::Idle && !matches!(message, Message::Negotiate { .. }) => {
+                return Taken::OutOfSequence;
+            }
             Ok(Message::Negotiate { secure, offer }) => match self.negotiate(terms, transaction, secure, offer) {
                 Ok(phase) => return self.wish(phase),
                 Err(failure) => self.fail(transaction, failure),
@@ -200,6 +206,19 @@ impl Responder {
             Phase::Sharing(exchange, answer) => self.verify(terms, &exchange, answer, &power.value),
             other => other,
         };
+    }
+
+    /// An exchange is under way.
+    pub fn in_progress(&self) -> bool {
+        !matches!(self.phase, Phase::Idle | Phase::Over)
+    }
+
+    /// Forgets an exchange that the host has not gone on with for KATO, or two minutes without one (base §8.13.2). An earlier proof stands;
+    /// without one the owner closes the connection.
+    pub fn expire(&mut self) {
+        if !matches!(self.phase, Phase::Over | Phase::Failing(..)) {
+            self.phase = Phase::Idle;
+        }
     }
 
     fn step(&self) -> Stage {
@@ -374,7 +393,7 @@ impl Answer {
             _ => return fail(Reason::IncorrectPayload, "a public value that is not of the group"),
         }
         if self.challenge.as_ref().is_some_and(|challenge| same(challenge, &exchange.challenge)) {
-            return fail(Reason::IncorrectPayload, "the host sent our own challenge back");
+            return fail(Reason::Failed, "the host sent our own challenge back");
         }
         Ok(())
     }

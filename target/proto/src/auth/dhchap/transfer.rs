@@ -1,4 +1,4 @@
-//! The fields of Authentication Send and Authentication Receive (base §6.1, §6.2), read from the 64 bytes of a command.
+//! The fields of Authentication Receive and Authentication Send (base §6.1, §6.2), read from the 64 bytes of a command.
 
 use super::MESSAGE_BYTES_MAX;
 

@@ -206,7 +206,7 @@ fn our_own_challenge_comes_back() {
     let Given::Message(challenge, _) = rig.give() else { panic!() };
     let back = Message::Reply { sequence: 1, response: &[1; 32], challenge: Some(&challenge[16..48]), public: &[] };
     assert_eq!(rig.take(&back.build(TRANSACTION)), Taken::Go);
-    assert!(rig.refused(Reason::IncorrectPayload).why.contains("our own challenge"));
+    assert!(rig.refused(Reason::Failed).why.contains("our own challenge"));
 }
 
 #[test]
@@ -215,8 +215,7 @@ fn out_of_turn() {
     // Before anything.
     let mut rig = Rig::new(0);
     assert_eq!(rig.give(), Given::Nothing);
-    assert_eq!(rig.take(&success), Taken::Go);
-    rig.refused(Reason::IncorrectMessage);
+    assert_eq!(rig.take(&success), Taken::OutOfSequence);
     // Before the challenge was fetched.
     let mut rig = Rig::new(0);
     rig.negotiate();
@@ -238,6 +237,31 @@ fn out_of_turn() {
     assert!(matches!(rig.reply(&[2; 256]), Taken::Compute(_)));
     assert_eq!(rig.reply(&[2; 256]), Taken::Go);
     rig.refused(Reason::IncorrectMessage);
+}
+
+/// Base §8.13.2: an exchange nobody goes on with is forgotten, and what comes for it later is out of sequence; the proof of an earlier one stands.
+#[test]
+fn going_on_too_late() {
+    let keys = keys(false, &[1], &[0]);
+    let mut rig = Rig::new(1);
+    rig.responder = Responder::new([7; 32]);
+    run(&mut rig.responder, &keys, &keys, true);
+    assert!(!rig.responder.in_progress());
+    let proof = rig.responder.proof();
+    let Taken::Compute(work) = rig.negotiate() else { panic!() };
+    assert!(rig.responder.in_progress());
+    rig.responder.expire();
+    rig.responder.computed(&terms(&rig.keys), &compute(&work));
+    assert_eq!(rig.give(), Given::Nothing);
+    assert_eq!(rig.reply(&[2; 256]), Taken::OutOfSequence);
+    assert!(proof.is_some() && rig.responder.proof() == proof && !rig.responder.in_progress());
+    // What has been refused is not forgotten so.
+    let mut rig = Rig::challenged(0);
+    assert_eq!(rig.reply(&[]), Taken::Go);
+    rig.responder.expire();
+    rig.refused(Reason::Failed);
+    rig.responder.expire();
+    assert!(matches!(rig.negotiate(), Taken::Failed(_)));
 }
 
 /// A refusal that is not fetched stands, whatever follows.

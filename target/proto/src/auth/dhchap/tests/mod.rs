@@ -71,7 +71,7 @@ pub(super) fn run(responder: &mut Responder, ours: &Keys, theirs: &Keys, saving:
         match host.step() {
             Step::Send(message) => {
                 match responder.take(&terms(ours), &message) {
-                    Taken::Go => {}
+                    Taken::Go | Taken::OutOfSequence => {}
                     Taken::Compute(work) => owed = Some(work),
                     Taken::Authenticated(proof) => controller = Some(Ok(proof)),
                     Taken::Failed(failure) => controller = Some(Err(failure)),
