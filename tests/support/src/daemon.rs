@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::host::{Controller, Host};
 use crate::initiator::{self, Login, Session};
 
 /// The initiator name that scripts use when none matters.
@@ -72,6 +73,19 @@ pub struct Served {
     pub size: u64,
     /// Bytes of a logical block.
     pub block_bytes: u32,
+}
+
+/// A namespace as the ready line told it.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Where to connect.
+    pub portal: SocketAddr,
+    /// The subsystem's name.
+    pub subsystem: String,
+    /// Its number.
+    pub nsid: u32,
+    /// The volume it shows.
+    pub volume: String,
 }
 
 /// How to start a daemon.
@@ -276,6 +290,45 @@ impl Daemon {
     /// The first volume.
     pub fn volume(&self) -> Served {
         self.volumes().into_iter().next().unwrap_or_else(|| panic!("no volume in {}", self.ready))
+    }
+
+    /// The namespaces of the ready line, of each subsystem at its first portal.
+    pub fn namespaces(&self) -> Vec<Offered> {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut all = Vec::new();
+        for subsystem in list(&self.ready["subsystems"]) {
+            let portal = subsystem["portals"][0].as_str().and_then(|text| text.parse().ok());
+            let portal = portal.unwrap_or_else(|| panic!("no portal in {}", self.ready));
+            for namespace in list(&subsystem["namespaces"]) {
+                all.push(Offered {
+                    portal,
+                    subsystem: subsystem["nqn"].as_str().unwrap_or_default().to_owned(),
+                    nsid: namespace["nsid"].as_u64().and_then(|nsid| nsid.try_into().ok()).expect("an NSID"),
+                    volume: namespace["volume"].as_str().unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        all
+    }
+
+    /// The first namespace.
+    pub fn namespace(&self) -> Offered {
+        self.namespaces().into_iter().next().unwrap_or_else(|| panic!("no namespace in {}", self.ready))
+    }
+
+    /// How a well-behaved host comes to the first namespace's subsystem.
+    pub fn host(&self) -> Host {
+        Host::new(&self.namespace().subsystem)
+    }
+
+    /// A controller that is ready, with one I/O queue.
+    pub fn controller(&self) -> Controller {
+        self.controller_of(&self.host())
+    }
+
+    /// As [`Daemon::controller`], of a host of another kind.
+    pub fn controller_of(&self, host: &Host) -> Controller {
+        host.connect(self.namespace().portal).unwrap_or_else(|why| panic!("{why}\n{}", self.words()))
     }
 
     /// How a well-behaved initiator logs in to the first volume's target.

@@ -1,9 +1,10 @@
 //! What a target holds when nothing happens: alone, and with many sessions that say nothing.
 
-use mainstay_testkit::initiator::Login;
+use mainstay_testkit::host::{self, Host};
+use mainstay_testkit::initiator::{self, Login};
 use mainstay_testkit::process;
 
-use super::target::Contender;
+use super::target::{Contender, Over, Place};
 
 /// Bytes.
 #[derive(Clone, Copy, Debug)]
@@ -16,20 +17,39 @@ pub struct Memory {
     pub per_session: u64,
 }
 
+/// Somebody who says nothing more.
+enum Session {
+    Iscsi { _session: initiator::Session },
+    Nvme { _controller: Box<host::Controller> },
+}
+
+impl Session {
+    /// With one command run.
+    fn open(place: &Place, number: usize) -> Result<Session, String> {
+        match place.over {
+            Over::Iscsi => {
+                let login = Login::new("iqn.2026-11.internal.mainstay.test:idle", &place.target).session(number as u16);
+                let mut session = login.connect(place.portal).map_err(|e| e.to_string())?;
+                session.clear_attentions(place.number as u8).map_err(|e| e.to_string())?;
+                Ok(Session::Iscsi { _session: session })
+            }
+            Over::Nvme => {
+                let host = Host::new(&place.target).named(&format!("nqn.2026-11.internal.mainstay.test:idle-{number}"));
+                let mut controller = host.connect(place.portal).map_err(|e| e.to_string())?;
+                controller.flush(place.number).map_err(|e| e.to_string())?;
+                Ok(Session::Nvme { _controller: Box::new(controller) })
+            }
+        }
+    }
+}
+
 /// Opens `sessions` sessions, each having run one command, and looks.
 pub fn measure(contender: &Contender, sessions: usize) -> Result<Memory, String> {
     let pid = contender.pid().ok_or("a thread has no memory of its own")?;
     let place = &contender.place;
-    let login =
-        |number: usize| Login::new("iqn.2026-11.internal.mainstay.test:idle", &place.target).session(number as u16);
     let idle = process::resident_bytes(pid);
     // The first session pays for what all share.
-    let open = |number: usize| {
-        let mut session =
-            login(number).connect(place.portal).map_err(|e| format!("{} session {number}: {e}", contender.name))?;
-        session.clear_attentions(place.lun).map_err(|e| format!("{} session {number}: {e}", contender.name))?;
-        Ok::<_, String>(session)
-    };
+    let open = |number| Session::open(place, number).map_err(|e| format!("{} session {number}: {e}", contender.name));
     let mut held = vec![open(1)?];
     let before = process::resident_bytes(pid);
     for number in 0..sessions {

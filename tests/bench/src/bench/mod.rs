@@ -26,11 +26,12 @@ use report::{Report, Round};
 use row::{CHECK, FILL, ROWS, Row};
 use target::Contender;
 
-/// Measures Mainstay against Debian's tgt.
+/// Measures Mainstay, over iSCSI and over NVMe/TCP, against Debian's tgt.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Who takes part, in turn: mainstay, tgt, null (a target that does nothing: the client's ceiling)
-    #[arg(long, value_delimiter = ',', default_value = "mainstay,tgt")]
+    /// Who takes part, in turn: mainstay, nvme (the same over NVMe/TCP), tgt, null (a target that does nothing: the client's
+    /// ceiling)
+    #[arg(long, value_delimiter = ',', default_value = "mainstay,nvme,tgt")]
     targets: Vec<String>,
     /// Where the disks are
     #[arg(long, value_delimiter = ',', default_value = "memory,file")]
@@ -97,7 +98,7 @@ fn names(given: &[String], known: &[&'static str]) -> Result<Vec<&'static str>, 
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let mut targets = names(&options.targets, &["mainstay", "tgt", "null"])?;
+    let mut targets = names(&options.targets, &["mainstay", "nvme", "tgt", "null"])?;
     if targets.contains(&"tgt") && !mainstay_testkit::tgt::is_installed() {
         eprintln!("bench: tgt is not installed (apt install tgt), so it is left out");
         targets.retain(|name| *name != "tgt");
@@ -122,6 +123,7 @@ fn run(options: &Options) -> Result<(), String> {
             swaps: options.swaps,
             idle: options.swap_idle,
             quick: options.quick,
+            nvme: targets.contains(&"nvme"),
             tgt: targets.contains(&"tgt"),
             only: options.row.clone().filter(|_| options.only_swaps),
         };

@@ -157,22 +157,24 @@ impl Report {
         }
     }
 
-    fn ratio(&self, volume: &'static str, row: &'static str, f: fn(&Round) -> f64) -> Option<f64> {
+    fn ratio(&self, pair: [&'static str; 2], volume: &'static str, row: &'static str, f: fn(&Round) -> f64) -> Option<f64> {
         let of = |target| Some(median(self.rounds.get(&(volume, row, target))?.iter().map(f)));
-        Some(of("mainstay")? / of("tgt")?)
+        Some(of(pair[0])? / of(pair[1])?)
     }
 
-    /// Mainstay as a multiple of tgt.
+    /// Mainstay as a multiple of tgt, and itself over NVMe/TCP as a multiple of itself over iSCSI.
     pub fn print_verdict(&self) {
-        let rows = self.order.iter().filter_map(|&(volume, row)| {
-            let of = |f| self.ratio(volume, row, f);
-            Some((volume, row, of(|r| r.iops)?, of(|r| r.p50)?, of(|r| r.cpu)?))
-        });
-        for (n, (volume, row, iops, p50, cpu)) in rows.enumerate() {
-            if n == 0 {
-                println!("\nmainstay / tgt{:<24} {:>6} {:>6} {:>11}", "", "IOPS", "p50", "CPU per I/O");
+        for pair in [["mainstay", "tgt"], ["nvme", "mainstay"]] {
+            let rows = self.order.iter().filter_map(|&(volume, row)| {
+                let of = |f| self.ratio(pair, volume, row, f);
+                Some((volume, row, of(|r| r.iops)?, of(|r| r.p50)?, of(|r| r.cpu)?))
+            });
+            for (n, (volume, row, iops, p50, cpu)) in rows.enumerate() {
+                if n == 0 {
+                    println!("\n{:<38} {:>6} {:>6} {:>11}", pair.join(" / "), "IOPS", "p50", "CPU per I/O");
+                }
+                println!("{volume:<7}{row:<31} {iops:>6.2} {p50:>6.2} {cpu:>11.2}");
             }
-            println!("{volume:<7}{row:<31} {iops:>6.2} {p50:>6.2} {cpu:>11.2}");
         }
     }
 

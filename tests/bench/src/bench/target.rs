@@ -18,12 +18,38 @@ use super::sys;
 pub struct Place {
     /// Address.
     pub portal: SocketAddr,
-    /// Target name.
+    /// How it is spoken to.
+    pub over: Over,
+    /// Name of the target or subsystem.
     pub target: String,
-    /// Logical unit.
-    pub lun: u8,
+    /// Logical unit or namespace.
+    pub number: u32,
     /// Size.
     pub bytes: u64,
+}
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// iSCSI.
+    Iscsi,
+    /// NVMe/TCP.
+    Nvme,
+}
+
+impl Place {
+    /// The first volume of a daemon of ours.
+    pub fn of(daemon: &Daemon, over: Over) -> Place {
+        let at = daemon.volume();
+        match over {
+            Over::Iscsi => Place { portal: at.portal, over, target: at.target, number: at.lun.into(), bytes: at.size },
+            Over::Nvme => {
+                let namespace = daemon.namespace();
+                let (portal, target, number) = (namespace.portal, namespace.subsystem, namespace.nsid);
+                Place { portal, over, target, number, bytes: at.size }
+            }
+        }
+    }
 }
 
 enum Process {
@@ -80,29 +106,30 @@ impl Contender {
         let path = if volume == "memory" { memory } else { disk }.join(format!("{name}-{volume}.img"));
         let (process, place) = on_target_core(cores, || -> Result<(Process, Place), String> {
             match name {
-                "mainstay" => {
+                "mainstay" | "nvme" => {
                     let mut builder = Daemon::builder().arg("--size").arg(bytes.to_string());
                     if volume == "file" {
                         builder = builder.arg(&path);
                     }
                     let daemon = builder.try_start()?;
-                    let at = daemon.volume();
-                    let place = Place { portal: at.portal, target: at.target, lun: at.lun, bytes };
+                    let place = Place::of(&daemon, if name == "nvme" { Over::Nvme } else { Over::Iscsi });
                     Ok((Process::Mainstay(Box::new(daemon)), place))
                 }
                 "tgt" => {
                     let file = File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
                     file.set_len(bytes).map_err(|e| format!("{}: {e}", path.display()))?;
                     let mut tgt = Tgt::start()?;
-                    let place = Place { target: tgt.serve(&path)?, portal: tgt.portal, lun: 1, bytes };
+                    let (target, portal) = (tgt.serve(&path)?, tgt.portal);
+                    let place = Place { portal, over: Over::Iscsi, target, number: 1, bytes };
                     Ok((Process::Tgt(tgt), place))
                 }
                 "null" => {
                     let null = Null::start(bytes, cores)?;
-                    let place = Place { portal: null.portal, target: "iqn.null".to_owned(), lun: 0, bytes };
+                    let (portal, target) = (null.portal, "iqn.null".to_owned());
+                    let place = Place { portal, over: Over::Iscsi, target, number: 0, bytes };
                     Ok((Process::Null(null), place))
                 }
-                other => Err(format!("who is {other}? there are mainstay, tgt and null")),
+                other => Err(format!("who is {other}? there are mainstay, nvme, tgt and null")),
             }
         })?;
         Ok(Contender { name, volume, place, ledger: Ledger::new(bytes), generation: 0, process })

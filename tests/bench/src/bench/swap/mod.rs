@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::pattern::Pattern;
 use super::row::row;
+use super::target::Over;
 use stage::{Load, Stage};
 
 /// How much of it.
@@ -26,6 +27,8 @@ pub struct Extent {
     pub idle: usize,
     /// A short run.
     pub quick: bool,
+    /// NVMe/TCP takes part.
+    pub nvme: bool,
     /// tgt takes part.
     pub tgt: bool,
     /// Only rows whose name has this.
@@ -42,6 +45,7 @@ impl Extent {
 fn loads(extent: &Extent) -> Vec<Load> {
     let reads = |name, depth, sessions| Load {
         row: row(name, 4096, false, depth, sessions),
+        over: Over::Iscsi,
         mib: 64,
         limits: String::new(),
         aim_ms: None,

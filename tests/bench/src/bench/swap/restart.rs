@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use super::super::client::{Client, Stop};
 use super::super::pattern::{BLOCK, Ledger, Pattern, next};
 use super::super::row::FILL;
-use super::super::target::{Place, on_target_core};
+use super::super::target::{Over, Place, on_target_core};
 use super::control::Control;
 
 /// Initiators at work.
@@ -69,12 +69,12 @@ impl Field<'_> {
             };
             self.logins.fetch_add(1, Ordering::Relaxed);
             session.patience = Duration::from_secs(5);
-            if session.clear_attentions(self.place.lun).is_err() {
+            if session.clear_attentions(self.place.number as u8).is_err() {
                 continue;
             }
             while !self.over.load(Ordering::Relaxed) {
                 let at = next(&mut seed) % (BYTES / BLOCK as u64) * BLOCK as u64;
-                let read = session.read10(self.place.lun, (at / 512) as u32, (BLOCK / 512) as u16, 512);
+                let read = session.read10(self.place.number as u8, (at / 512) as u32, (BLOCK / 512) as u16, 512);
                 let Ok(data) = read.and_then(|outcome| outcome.good()) else { break };
                 if data != self.pattern.slice(self.generation, at, BLOCK) {
                     return Err(format!("wrong data at byte {at} of the disk"));
@@ -162,8 +162,7 @@ pub fn measure(count: usize, tgt: bool, cores: usize, disk: &Path, pattern: &Pat
         on_target_core(cores, || builder.try_start())
     };
     let mut daemon = start(None, &format!("127.0.0.1:{}", free_port()))?;
-    let at = daemon.volume();
-    let place = Place { portal: at.portal, target: at.target, lun: at.lun, bytes: BYTES };
+    let place = Place::of(&daemon, Over::Iscsi);
     let mut control = Control::connect(daemon.control())?;
     let nothing = rounds("nothing, for as long", &place, pattern, count, || {
         thread::sleep(REST);
@@ -204,7 +203,7 @@ fn restart_tgt(count: usize, cores: usize, file: &Path, pattern: &Pattern) -> Re
         })
     };
     let (tgt, target) = start()?;
-    let place = Place { portal, target, lun: 1, bytes: BYTES };
+    let place = Place { portal, over: Over::Iscsi, target, number: 1, bytes: BYTES };
     let mut running = Some(tgt);
     rounds("tgt, SIGKILL and start", &place, pattern, count, || {
         drop(running.take());

@@ -9,7 +9,7 @@ use mainstay_testkit::daemon::{Daemon, free_port};
 use super::super::client::{Client, Stop};
 use super::super::pattern::{Ledger, Pattern};
 use super::super::row::{CHECK, FILL, Row};
-use super::super::target::{Place, on_target_core};
+use super::super::target::{Over, Place, on_target_core};
 use super::super::watch::{Phase, Watch};
 use super::control::Control;
 
@@ -18,6 +18,8 @@ use super::control::Control;
 pub struct Load {
     /// What the initiators do.
     pub row: Row,
+    /// How.
+    pub over: Over,
     /// Size of the disk, which is in memory.
     pub mib: u64,
     /// More lines of the configuration's table of limits.
@@ -97,8 +99,7 @@ impl<'a> Stage<'a> {
             limits = load.limits
         );
         let daemon = on_target_core(cores, || Daemon::builder().config(&text).try_start())?;
-        let at = daemon.volume();
-        let place = Place { portal: at.portal, target: at.target, lun: at.lun, bytes: at.size };
+        let place = Place::of(&daemon, load.over);
         let ledger = Ledger::new(place.bytes);
         let mut stage = Stage { daemon, place, load, pattern, ledger, generation: 1 };
         stage.whole_disk(&FILL)?;
