@@ -157,7 +157,13 @@ impl Report {
         }
     }
 
-    fn ratio(&self, pair: [&'static str; 2], volume: &'static str, row: &'static str, f: fn(&Round) -> f64) -> Option<f64> {
+    fn ratio(
+        &self,
+        pair: [&'static str; 2],
+        volume: &'static str,
+        row: &'static str,
+        f: fn(&Round) -> f64,
+    ) -> Option<f64> {
         let of = |target| Some(median(self.rounds.get(&(volume, row, target))?.iter().map(f)));
         Some(of(pair[0])? / of(pair[1])?)
     }

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use mainstay_proto::auth::dhchap::Keys;
 use mainstay_proto::host::startup::{Startup, Step};
 use mainstay_proto::host::{Completion, Connect};
 use mainstay_proto::nvme::site::DISCOVERY_NQN;
 
 use super::discovery::{self, Header, Record};
-use super::{Connection, Data, Digests, Error, Result, Setup, command, identify};
+use super::{Connection, Credentials, Data, Digests, Error, Result, Setup, command, identify};
 
 /// The host name that scripts use when none matters.
 pub const HOST_NQN: &str = "nqn.2026-11.internal.mainstay.test:host";
@@ -27,7 +28,12 @@ pub struct Host {
     pub io_entries: u16,
     /// Asks for as many I/O queues as there will ever be, if more than are made at once.
     pub io_queues_asked: u16,
+    /// What we prove to know where it is asked for, and ask of the controller.
+    pub keys: Option<Keys>,
 }
+
+/// Bits of dword 0 of Connect's completion that ask for authentication (AUTHREQ: ATR and ASCR, base §6.3).
+const AUTHENTICATION_REQUIRED: u32 = 0x6_0000;
 
 impl Host {
     /// A well-behaved host of one I/O queue.
@@ -38,6 +44,7 @@ impl Host {
             io_queues: 1,
             io_entries: 128,
             io_queues_asked: 0,
+            keys: None,
         }
     }
 
@@ -73,6 +80,18 @@ impl Host {
         self
     }
 
+    /// With these keys, in the form of nvme-cli; a second one asks the controller to prove itself.
+    pub fn keys(mut self, host: &str, controller: Option<&str>) -> Host {
+        self.keys = Some(Keys::parse(host, controller, &[], &[]).expect("keys of tests are keys"));
+        self
+    }
+
+    /// Keys with our names.
+    pub fn credentials(&self) -> Option<Credentials> {
+        let (host, subsystem) = (self.connect.host_nqn.clone(), self.connect.subsystem_nqn.clone());
+        self.keys.clone().map(|keys| Credentials { keys, host, subsystem })
+    }
+
     /// R2Ts wait for the script.
     pub fn hold_r2ts(mut self) -> Host {
         self.setup.hold_r2ts = true;
@@ -89,9 +108,18 @@ impl Host {
     pub fn admin(&self, portal: SocketAddr) -> Result<(Connection, u16)> {
         let mut admin = Connection::open(portal, self.setup)?;
         let done = admin.connect(&self.connect)?;
-        let cntlid = done.completion.dword() as u16;
+        let answer = done.completion.dword();
         done.good("Connect")?;
-        Ok((admin, cntlid))
+        self.prove(&mut admin, answer)?;
+        Ok((admin, answer as u16))
+    }
+
+    /// Authenticates if `answer`, dword 0 of Connect's completion, asks for it and we have keys.
+    fn prove(&self, queue: &mut Connection, answer: u32) -> Result<()> {
+        match self.credentials() {
+            Some(credentials) if answer & AUTHENTICATION_REQUIRED != 0 => queue.authenticate(&credentials, 1).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// A controller that is enabled, with its I/O queues.

@@ -5,6 +5,7 @@
 //! number; [`Controller`] is what a host makes of a few of them, with whole commands. [`Host`] says how to come to one.
 
 pub mod admin;
+pub mod authentication;
 pub mod connection;
 pub mod controller;
 pub mod disk;
@@ -13,9 +14,11 @@ pub mod raw;
 
 use std::io;
 
+use mainstay_proto::auth::dhchap::Failure;
 use mainstay_proto::host::queue::{End, NotTaken};
 use mainstay_proto::nvme::Status;
 
+pub use authentication::Credentials;
 pub use connection::{Connection, Done};
 pub use controller::{Controller, Host};
 pub use mainstay_proto::host::queue::{Data, Setup};
@@ -45,6 +48,8 @@ pub enum Error {
         /// Dwords 0 and 1 of its completion.
         result: u64,
     },
+    /// Authentication came to a bad end.
+    Unproven(Failure),
     /// The queue did not take a command.
     NotTaken(NotTaken),
     /// The controller broke the protocol, or did what the script did not expect.

@@ -43,32 +43,60 @@ impl Extent {
 
 /// What initiators do while swaps go on, as far as it is wanted.
 fn loads(extent: &Extent) -> Vec<Load> {
+    let mut loads = loads_over(
+        extent,
+        Over::Iscsi,
+        [
+            "1 session, depth 32",
+            "64 busy sessions",
+            "1000 busy sessions",
+            "64 x 32 writes of 128 KiB",
+            "idle sessions and 1 busy",
+        ],
+    );
+    if extent.nvme {
+        loads.extend(loads_over(
+            extent,
+            Over::Nvme,
+            [
+                "NVMe: 1 controller, depth 32",
+                "NVMe: 64 busy",
+                "NVMe: 1000 busy",
+                "NVMe: 64 x 32 x 128 KiB",
+                "NVMe: idle and 1 busy",
+            ],
+        ));
+    }
+    loads.retain(|load| extent.wants(load.row.name));
+    loads
+}
+
+fn loads_over(extent: &Extent, over: Over, [deep, busy, many, writing, idling]: [&'static str; 5]) -> Vec<Load> {
     let reads = |name, depth, sessions| Load {
         row: row(name, 4096, false, depth, sessions),
-        over: Over::Iscsi,
+        over,
         mib: 64,
         limits: String::new(),
         aim_ms: None,
         outside: true,
     };
-    let mut idle = reads("idle sessions and 1 busy", 1, 1);
+    let mut idle = reads(idling, 1, 1);
     idle.row.idle = extent.idle;
     idle.limits = format!("sessions = {}", extent.idle + 64);
     idle.aim_ms = (extent.idle <= 10_000).then_some(100.0);
     idle.outside = false;
-    let writes = row("64 x 32 writes of 128 KiB", 131_072, true, 32, 64);
+    let writes = row(writing, 131_072, true, 32, 64);
     // All of them are to be under way, so there has to be memory for them.
     let writes = Load { row: writes, mib: 512, limits: "memory = \"1 GiB\"".to_owned(), ..reads("", 1, 1) };
     let mut loads = vec![
-        reads("1 session, depth 32", 32, 1),
-        Load { aim_ms: Some(5.0), ..reads("64 busy sessions", 4, 64) },
-        Load { aim_ms: Some(20.0), outside: false, ..reads("1000 busy sessions", 1, 1000) },
+        reads(deep, 32, 1),
+        Load { aim_ms: Some(5.0), ..reads(busy, 4, 64) },
+        Load { aim_ms: Some(20.0), outside: false, ..reads(many, 1, 1000) },
         writes,
     ];
     if extent.idle > 0 {
         loads.push(idle);
     }
-    loads.retain(|load| extent.wants(load.row.name));
     loads
 }
 

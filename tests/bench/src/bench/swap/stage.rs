@@ -91,10 +91,12 @@ impl<'a> Stage<'a> {
             [[target.lun]]
             number = 0
             volume = "disk"
+            {nvme}
             [limits]
             {limits}
             "#,
             port = free_port(),
+            nvme = if load.over == Over::Nvme { nvme(free_port()) } else { String::new() },
             mib = load.mib,
             limits = load.limits
         );
@@ -157,6 +159,21 @@ impl<'a> Stage<'a> {
             Some(status) => Err(format!("the daemon ended: {status}")),
         }
     }
+}
+
+/// The same disk over NVMe/TCP.
+fn nvme(port: u16) -> String {
+    format!(
+        r#"
+        [[nvme.portal]]
+        bind = "127.0.0.1:{port}"
+        [[nvme.subsystem]]
+        name = "disk"
+        [[nvme.subsystem.namespace]]
+        nsid = 1
+        volume = "disk"
+        "#
+    )
 }
 
 /// A while that is never the same, so that swaps come at all moments of what goes on: `from` to twice that.
