@@ -150,16 +150,18 @@ fn a_damaged_capsule_fails_its_command_alone() {
 fn how_much_a_capsule_may_carry() {
     both(|rig| {
         rig.call(|connection, _| connection.set_in_capsule(4096));
-        let (_, given) = rig.deliver(entry(WRITE, 1, in_capsule(4096)), &pattern(4096));
-        assert!(matches!(given, Given::InCapsule(_)));
+        let given = rig.deliver(entry(WRITE, 1, in_capsule(4096)), &pattern(4096)).1;
+        assert!(matches!(&given, Given::InCapsule(_)));
+        drop(given);
         let mut property_set = entry(FABRICS, 2, in_capsule(8192));
         property_set.0[4] = 0;
         let (_, given) = rig.deliver(property_set, &pattern(8192));
         assert!(matches!(given, Given::Refused(_)), "it has no data");
         let mut connect = entry(FABRICS, 3, in_capsule(8192));
         connect.0[4] = 1;
-        let (_, given) = rig.deliver(connect, &pattern(8192));
-        assert!(matches!(given, Given::InCapsule(_)));
+        let given = rig.deliver(connect, &pattern(8192)).1;
+        assert!(matches!(&given, Given::InCapsule(_)));
+        drop(given);
         let long = CapsuleCmd { entry: entry(WRITE, 4, in_capsule(4097)) }.emit(&rig.to, 4097);
         rig.bytes(&long);
         rig.expect_terminated(Fes::INVALID_FIELD, field::PLEN, &long);
