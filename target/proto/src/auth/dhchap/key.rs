@@ -165,13 +165,11 @@ impl Keys {
     /// # Errors
     /// Which of them is wrong, and how.
     pub fn parse(host: &str, controller: Option<&str>, hashes: &[u8], groups: &[u8]) -> Result<Keys, BadKeys> {
-        let hash = |id: &u8| Hash::from_id(*id).ok_or(BadKeys::Hash(*id));
-        let group = |id: &u8| Group::from_id(*id).ok_or(BadKeys::Group(*id));
         let mut keys = Keys {
             host: Key::parse(host).map_err(BadKeys::Host)?,
             controller: controller.map(Key::parse).transpose().map_err(BadKeys::Controller)?,
-            hashes: hashes.iter().map(hash).collect::<Result<_, _>>()?,
-            groups: groups.iter().map(group).collect::<Result<_, _>>()?,
+            hashes: distinct(hashes, |id| Hash::from_id(id).ok_or(BadKeys::Hash(id)))?,
+            groups: distinct(groups, |id| Group::from_id(id).ok_or(BadKeys::Group(id)))?,
         };
         if keys.hashes.is_empty() {
             keys.hashes = Hash::PREFERRED.to_vec();
@@ -181,4 +179,16 @@ impl Keys {
         }
         Ok(keys)
     }
+}
+
+/// What `ids` stand for, each once: an offer has room for thirty.
+fn distinct<T: PartialEq>(ids: &[u8], known: impl Fn(u8) -> Result<T, BadKeys>) -> Result<Vec<T>, BadKeys> {
+    let mut list = Vec::new();
+    for id in ids {
+        let one = known(*id)?;
+        if !list.contains(&one) {
+            list.push(one);
+        }
+    }
+    Ok(list)
 }

@@ -68,6 +68,7 @@ fn what_is_no_key() {
     assert_eq!(Keys::parse(HOST_KEY, None, &[1, 4], &[]), Err(BadKeys::Hash(4)));
     assert_eq!(Keys::parse(HOST_KEY, None, &[], &[0, 6]), Err(BadKeys::Group(6)));
     assert_eq!(Key::generate(&[0; 33], None), Err(BadKey::Length { bytes: 33 }));
+    assert_eq!(Keys::parse(HOST_KEY, None, &[2, 1, 2], &[3; 99]), Ok(keys(false, &[2, 1], &[3])));
 }
 
 #[test]
