@@ -7,4 +7,5 @@ pub mod iscsi;
 pub mod nexus;
 pub mod nvme;
 pub mod nvmetcp;
+pub mod queue;
 pub mod scsi;

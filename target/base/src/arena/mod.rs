@@ -34,6 +34,17 @@ pub struct Place {
     pub promised: bool,
 }
 
+impl Place {
+    /// Keep `len` bytes; the granules behind them, if there are any.
+    fn cut(&mut self, len: usize) -> Option<Place> {
+        let (kept, had) = (rounded(len), rounded(self.len as usize));
+        self.len = self.len.min(len as u32);
+        let rest =
+            Place { offset: self.offset + kept as u64, len: had.saturating_sub(kept) as u32, promised: self.promised };
+        (rest.len > 0).then_some(rest)
+    }
+}
+
 /// Why a saved place cannot be adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("payload range {0:?} is not free in this arena")]

@@ -86,6 +86,13 @@ impl Buf {
         self.place
     }
 
+    /// Give back what lies behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(rest) = self.place.cut(len) {
+            self.arena.release(rest);
+        }
+    }
+
     fn start(&self) -> *mut u8 {
         // SAFETY: the arena gave out this place from within the region, so the sum stays inside it.
         unsafe { self.arena.region.base().add(self.place.offset as usize) }

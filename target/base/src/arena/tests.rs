@@ -140,3 +140,24 @@ fn absurd_places_are_refused_and_take_nothing() {
     assert_eq!(arena.usage(), (64 * 1024, 0, 0));
     assert!(arena.adopt(Place { offset: 0, len: end as u32, promised: false }).is_ok());
 }
+
+#[test]
+fn what_is_cut_off_a_buffer_comes_back() {
+    let arena = Arena::heap(16 * GRANULE);
+    let mut buf = arena.alloc(3 * GRANULE).unwrap();
+    buf.fill(7);
+    buf.truncate(GRANULE + 1);
+    assert_eq!((buf.len(), arena.usage().2), (GRANULE + 1, 2 * GRANULE));
+    buf.truncate(2 * GRANULE);
+    buf.truncate(0);
+    assert_eq!((buf.len(), arena.usage().2), (0, GRANULE));
+    let place = buf.place();
+    let next = arena.reopened();
+    assert_eq!(next.adopt(place).map(|again| again.place()), Ok(place));
+    drop(buf);
+    assert_eq!(arena.usage().2, 0);
+    let mut account = arena.account().alloc(2 * GRANULE).unwrap();
+    account.truncate(1);
+    drop(account);
+    assert_eq!(arena.usage().2, 0);
+}

@@ -81,6 +81,8 @@ impl Status {
     pub const CONNECT_RESTART_DISCOVERY: Status = never(1, 0x83);
     /// Fabrics.
     pub const CONNECT_INVALID_HOST: Status = never(1, 0x84);
+    /// Fabrics: a command for queues of another kind.
+    pub const INVALID_QUEUE_TYPE: Status = never(1, 0x85);
     /// Fabrics.
     pub const DISCOVERY_RESTART: Status = again(1, 0x90);
     /// Fabrics.

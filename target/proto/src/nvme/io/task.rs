@@ -275,6 +275,11 @@ impl Task {
         table::find(self.job.opcode).map_or("unknown command", |command| command.name)
     }
 
+    /// Whose ranges it may hold; none before it has looked at its namespace.
+    pub fn volume(&self) -> Option<VolumeId> {
+        (!matches!(self.state, State::New(_))).then_some(self.job.volume)
+    }
+
     /// No request of it is at a store.
     pub fn is_dry(&self) -> bool {
         self.job.flying == 0
