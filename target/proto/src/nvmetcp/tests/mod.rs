@@ -1,3 +1,5 @@
 mod commands;
+mod hostile;
 mod rig;
+mod streams;
 mod writes;

@@ -389,7 +389,7 @@ impl Rig {
     }
 
     /// At the end nothing is kept of anybody's memory.
-    fn end(&mut self) {
+    pub fn end(&mut self) {
         self.drain();
         self.connection = None;
         self.held.clear();
