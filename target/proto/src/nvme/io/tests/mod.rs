@@ -3,11 +3,14 @@
 //! Every test runs twice (see [`both`]): once plainly, once with every task saved, dropped and restored in a fresh arena after
 //! each call; the transcripts must be the same.
 
+mod any;
+mod change;
 mod medium;
 mod namespace;
+mod pair;
 
 use super::*;
-use crate::nvme::{Action, Attached, Entry, Reply, Status, View};
+use crate::nvme::{Action, Attached, Entry, Leg, Reply, Status, View};
 use mainstay_base::arena::{Arena, Buf};
 use mainstay_base::path::{Access, GroupId};
 use mainstay_base::sam::{NexusId, TaskKey};
@@ -23,6 +26,12 @@ const TWO: NexusId = NexusId(2);
 
 const WRITE: u8 = 0x01;
 const READ: u8 = 0x02;
+const UNCORRECTABLE: u8 = 0x04;
+const COMPARE: u8 = 0x05;
+const ZEROES: u8 = 0x08;
+const DSM: u8 = 0x09;
+const VERIFY: u8 = 0x0c;
+const COPY: u8 = 0x19;
 
 /// A command in progress.
 struct Live {
@@ -31,6 +40,8 @@ struct Live {
     /// What the host gives, by leg.
     out: [Vec<u8>; 2],
     data_in: Vec<u8>,
+    /// Asked of the host and not given yet.
+    wanted: Vec<(Leg, usize, usize)>,
     at_store: VecDeque<(u16, VolumeId, Op)>,
     /// Action::Wait…, by name.
     waits: &'static str,
@@ -43,7 +54,11 @@ struct Rig {
     disks: Vec<Disk>,
     view: View,
     chunk: u32,
+    /// Collects are answered by the test.
+    slow_host: bool,
     media: Vec<Vec<u8>>,
+    /// By block.
+    marked: Vec<Vec<bool>>,
     /// What the next store requests answer; then they work.
     faults: VecDeque<Option<Fault>>,
     live: BTreeMap<u32, Live>,
@@ -55,6 +70,7 @@ struct Rig {
 struct Outcome {
     first: Option<Status>,
     status: Status,
+    result: u64,
     data: Vec<u8>,
 }
 
@@ -107,10 +123,12 @@ impl Rig {
         let namespaces = vec![attached(1, 0), attached(7, 1)];
         Rig {
             reborn,
-            arena: Arena::heap(4 << 20),
+            arena: Arena::heap(1 << 20),
             disks,
             view: View { ready: true, retry_delays: true, namespaces, ..View::default() },
             chunk: 16 << 10,
+            slow_host: false,
+            marked: vec![vec![false; BLOCKS as usize]; 2],
             media: vec![vec![0; BLOCKS as usize * BLOCK]; 2],
             faults: VecDeque::new(),
             live: BTreeMap::new(),
@@ -145,7 +163,16 @@ impl Rig {
     }
 
     fn begin(&mut self, nexus: NexusId, tag: u32, task: Task, out: [Vec<u8>; 2]) {
-        let live = Live { nexus, task, out, data_in: Vec::new(), at_store: VecDeque::new(), waits: "", done: None };
+        let live = Live {
+            nexus,
+            task,
+            out,
+            data_in: Vec::new(),
+            wanted: Vec::new(),
+            at_store: VecDeque::new(),
+            waits: "",
+            done: None,
+        };
         assert!(self.live.insert(tag, live).is_none());
         self.rebirth();
         self.pump(tag);
@@ -154,14 +181,28 @@ impl Rig {
     /// Poll until it waits or is done; collects are answered at once.
     fn pump(&mut self, tag: u32) {
         for _ in 0..100_000 {
-            if !self.poll(tag) {
+            if self.poll(tag) {
+                continue;
+            }
+            if self.slow_host || self.live[&tag].wanted.is_empty() {
                 return;
             }
+            self.give(tag, 0);
         }
         panic!("endless wishes");
     }
 
-    /// One poll, and what it collects. False: it waits, or is done.
+    /// The host gives what was asked for as number `n`.
+    fn give(&mut self, tag: u32, n: usize) {
+        let live = self.live.get_mut(&tag).unwrap();
+        let (leg, offset, len) = live.wanted.remove(n);
+        let mut buf = self.arena.alloc(len).unwrap();
+        buf.copy_from_slice(&live.out[leg as usize][offset..][..len]);
+        live.task.collected(leg, offset as u32, buf);
+        self.rebirth();
+    }
+
+    /// One poll. False: it waits, or is done.
     fn poll(&mut self, tag: u32) -> bool {
         let mut live = self.live.remove(&tag).unwrap();
         let action = live.task.poll(&mut Cx {
@@ -172,12 +213,11 @@ impl Rig {
             view: &self.view,
             chunk_max: self.chunk,
         });
-        let mut collect = None;
         live.waits = "";
         match action {
             Action::Collect { leg, offset, len } => {
                 self.transcript.push(format!("{tag}: collect {leg:?} {offset}+{len}"));
-                collect = Some((leg, offset as usize, len as usize));
+                live.wanted.push((leg, offset as usize, len as usize));
             }
             Action::Submit { slot, volume, op } => {
                 self.transcript.push(format!("{tag}: {} of {}", describe(&op), volume.0));
@@ -201,22 +241,19 @@ impl Rig {
         let goes_on = live.waits.is_empty();
         self.live.insert(tag, live);
         self.rebirth();
-        if let Some((leg, offset, len)) = collect {
-            let live = self.live.get_mut(&tag).unwrap();
-            let mut buf = self.arena.alloc(len).unwrap();
-            buf.copy_from_slice(&live.out[leg as usize][offset..][..len]);
-            live.task.collected(leg, offset as u32, buf);
-            self.rebirth();
-        }
         goes_on
     }
 
     /// The store answers the oldest request of a task.
     fn serve(&mut self, tag: u32) -> bool {
-        let Some((slot, volume, mut op)) = self.live.get_mut(&tag).unwrap().at_store.pop_front() else { return false };
+        self.serve_nth(tag, 0)
+    }
+
+    fn serve_nth(&mut self, tag: u32, n: usize) -> bool {
+        let Some((slot, volume, mut op)) = self.live.get_mut(&tag).unwrap().at_store.remove(n) else { return false };
         let result = match self.faults.pop_front().flatten() {
             Some(fault) => Err(fault),
-            None => Ok(self.store(volume, &mut op)),
+            None => self.store(volume, &mut op),
         };
         self.live.get_mut(&tag).unwrap().task.stored(slot, op, result);
         self.rebirth();
@@ -227,7 +264,12 @@ impl Rig {
         for _ in 0..100_000 {
             if let Some((first, last)) = self.live[&tag].done {
                 let live = self.live.remove(&tag).unwrap();
-                return Outcome { first: first.map(|reply| reply.status), status: last.status, data: live.data_in };
+                return Outcome {
+                    first: first.map(|reply| reply.status),
+                    status: last.status,
+                    result: last.result,
+                    data: live.data_in,
+                };
             }
             assert!(self.serve(tag), "it waits for {} for ever", self.live[&tag].waits);
             self.pump(tag);
@@ -235,9 +277,10 @@ impl Rig {
         panic!("endless command");
     }
 
-    fn store(&mut self, volume: VolumeId, op: &mut Op) -> Done {
+    fn store(&mut self, volume: VolumeId, op: &mut Op) -> Result<Done, Fault> {
         let block = self.disks[volume.0 as usize].geometry.block_bytes as usize;
         let medium = &mut self.media[volume.0 as usize];
+        let marked = &mut self.marked[volume.0 as usize];
         let range = |at: u64, len: usize| {
             assert!(len > 0 && at.is_multiple_of(block as u64) && len.is_multiple_of(block));
             at as usize..at as usize + len
@@ -245,17 +288,29 @@ impl Rig {
         match op {
             Op::Read { at, into } => {
                 let range = range(*at, into.len());
+                if let Some(bad) = (range.start / block..range.end / block).find(|&at| marked[at]) {
+                    return Err(Fault::MediumRead { at: (bad * block) as u64 });
+                }
                 into.copy_from_slice(&medium[range]);
             }
-            Op::Write { at, from, .. } => medium[range(*at, from.len())].copy_from_slice(from),
-            Op::Zero { at, len, .. } => medium[range(*at, *len as usize)].fill(0),
+            Op::Write { at, from, .. } => {
+                let range = range(*at, from.len());
+                marked[range.start / block..range.end / block].fill(false);
+                medium[range].copy_from_slice(from);
+            }
+            Op::Zero { at, len, .. } => {
+                let range = range(*at, *len as usize);
+                marked[range.start / block..range.end / block].fill(false);
+                medium[range].fill(0);
+            }
             Op::Flush => {}
             Op::Mark { at, len } => {
-                range(*at, *len as usize);
+                let range = range(*at, *len as usize);
+                marked[range.start / block..range.end / block].fill(true);
             }
             Op::Extent { .. } => panic!("no command asks for it"),
         }
-        Done::Ok
+        Ok(Done::Ok)
     }
 
     /// Save every task, drop it, and go on with what is restored from the bytes.
@@ -335,4 +390,53 @@ fn flush(nsid: u32) -> Entry {
 /// `blocks` blocks, no two alike.
 fn pattern(blocks: usize) -> Vec<u8> {
     (0..blocks * BLOCK).map(|i| (i / BLOCK + i % 251) as u8).collect()
+}
+
+/// A Dataset Management that deallocates, and its list.
+fn deallocation(ranges: &[(u64, u32)]) -> (Entry, Vec<u8>) {
+    let mut list = Vec::new();
+    for (lba, blocks) in ranges {
+        list.extend([0xff; 4]);
+        list.extend(blocks.to_le_bytes());
+        list.extend(lba.to_le_bytes());
+    }
+    let mut entry = entry(DSM, 0, 1);
+    entry.set_dword(10, ranges.len() as u32 - 1);
+    entry.set_dword(11, 4);
+    entry.set_dword(12, 0);
+    (entry, list)
+}
+
+/// A Copy to `lba`, and its list.
+fn copy(lba: u64, sources: &[(u64, u32)], format: u32) -> (Entry, Vec<u8>) {
+    let mut list = Vec::new();
+    for (lba, blocks) in sources {
+        let at = list.len();
+        list.resize(at + if format == 0 { 32 } else { 40 }, 0xff);
+        list[at + 8..at + 16].copy_from_slice(&lba.to_le_bytes());
+        list[at + 16..at + 18].copy_from_slice(&((blocks - 1) as u16).to_le_bytes());
+    }
+    (with(entry(COPY, lba, sources.len() as u32), 12, format << 8), list)
+}
+
+/// The two entries of a Compare and Write.
+fn pair_entries(lba: u64, blocks: u32) -> [Entry; 2] {
+    let [mut first, mut last] = [entry(COMPARE, lba, blocks), entry(WRITE, lba, blocks)];
+    first.0[1] |= 1;
+    last.0[1] |= 2;
+    [first, last]
+}
+
+impl Rig {
+    fn start_pair(&mut self, nexus: NexusId, tag: u32, [first, last]: &[Entry; 2], expected: &[u8], new: &[u8]) {
+        let key = TaskKey { nexus, tag };
+        let task = Task::fused(key, first, expected.len() as u32, last, new.len() as u32);
+        self.begin(nexus, tag, task, [expected.to_vec(), new.to_vec()]);
+    }
+
+    fn swap(&mut self, entries: &[Entry; 2], expected: &[u8], new: &[u8]) -> (Status, Status) {
+        self.start_pair(ONE, 1000, entries, expected, new);
+        let outcome = self.finish(1000);
+        (outcome.first.unwrap(), outcome.status)
+    }
 }
