@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod host;
 pub mod iscsi;
+pub mod mdns;
 pub mod nexus;
 pub mod nvme;
 pub mod nvmetcp;

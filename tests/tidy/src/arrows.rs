@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("base", "wire", &[]),
     ("proto", "auth", &[]),
     ("proto", "iscsi", &["auth"]),
+    ("proto", "mdns", &[]),
     ("proto", "nexus", &["iscsi", "scsi"]),
     ("proto", "nvme", &[]),
     ("proto", "nvmetcp", &["nvme"]),
