@@ -51,6 +51,11 @@ impl Disk {
             wake: Vec::new(),
         }
     }
+
+    /// It may be written to, as far as the volume goes.
+    pub fn is_writable(&self) -> bool {
+        !self.behaviour.read_only && self.protection == Protection::None
+    }
 }
 
 /// Where the disks are kept, whatever keeps them.

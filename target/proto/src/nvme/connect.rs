@@ -8,6 +8,8 @@ pub const CONNECT_BYTES: usize = 1024;
 pub const ANY_DYNAMIC: u16 = 0xffff;
 /// CNTLID: any controller that is free (static controller model).
 pub const ANY_STATIC: u16 = 0xfffe;
+/// An admin queue may have so many entries, however short I/O queues are to be (base §3.3.3.1).
+const ADMIN_ENTRIES: u16 = 32;
 /// Longest name (base §4.5).
 const NQN_BYTES: usize = 223;
 
@@ -103,7 +105,7 @@ impl Connect {
             hostnqn: nqn(&data[512..768], HOSTNQN)?,
         };
         // A queue of one entry can hold nothing (base §3.3.1.2).
-        if connect.sqsize == 0 { Err(connect.bad_size()) } else { Ok(connect) }
+        if connect.sqsize == 0 { Err(invalid(SQSIZE)) } else { Ok(connect) }
     }
 
     /// The data that goes with it: for hosts and tests.
@@ -142,7 +144,7 @@ impl Connect {
     /// # Errors
     /// The response to a host that gets none.
     pub fn admit(&self, site: &Site, portal: usize) -> Result<Admission, Reply> {
-        self.check_size(site)?;
+        self.check_size(site.limits.queue_size.max(ADMIN_ENTRIES))?;
         if site.is_discovery(&self.subnqn) {
             // Discovery controllers are dynamic (base §3.1.2.3); which of the two words for "any" is used does not matter.
             if self.cntlid < ANY_STATIC {
@@ -169,13 +171,13 @@ impl Connect {
         Ok(Admission { aim: Aim::Subsystem(index), cntlid, keys: subsystem.keys_of(&self.hostnqn).cloned() })
     }
 
-    fn check_size(&self, site: &Site) -> Result<(), Reply> {
-        if u32::from(self.sqsize) >= u32::from(site.limits.queue_size) { Err(self.bad_size()) } else { Ok(()) }
+    fn check_size(&self, entries: u16) -> Result<(), Reply> {
+        if self.sqsize < entries { Ok(()) } else { Err(invalid(SQSIZE)) }
     }
 
     /// Judge the Connect command of an I/O queue against its controller.
-    pub(super) fn matches(&self, site: &Site, controller: &super::Controller, portal: usize) -> Result<(), Reply> {
-        self.check_size(site)?;
+    pub(super) fn matches(&self, controller: &super::Controller, portal: usize) -> Result<(), Reply> {
+        self.check_size(controller.queue_size())?;
         // All queues of a controller are on one port (base §3.1.2).
         if self.cntlid != controller.cntlid || portal != controller.portal {
             return Err(invalid(CNTLID));
@@ -193,10 +195,6 @@ impl Connect {
             return Err(invalid(QID));
         }
         Ok(())
-    }
-
-    fn bad_size(&self) -> Reply {
-        invalid(SQSIZE)
     }
 
     /// The response when no controller is free, or the one that was asked for is not. It may be tried again.

@@ -4,7 +4,7 @@ use super::attention::{Attention, Attentions};
 use super::mode::{Control, Settings};
 use super::sense::Sense;
 use mainstay_base::sam::NexusId;
-use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, Protection, VolumeId};
+use mainstay_base::unit::{Behaviour, Disk, Geometry, Identity, VolumeId};
 use std::collections::BTreeMap;
 
 /// The ports at both ends of a nexus.
@@ -169,7 +169,7 @@ impl LogicalUnit {
 
     /// The medium may be written; `read_only`: not by this initiator.
     pub(super) fn writable(&self, read_only: bool) -> Result<(), Sense> {
-        if self.disk.behaviour.read_only || self.disk.protection != Protection::None || read_only {
+        if !self.disk.is_writable() || read_only {
             Err(Sense::WRITE_PROTECTED)
         } else if self.control.software_protect {
             Err(Sense::SOFTWARE_PROTECTED)

@@ -104,6 +104,10 @@ fn who_may_connect_gets_what_is_there() {
     assert_eq!(refused(nobody.admit(&dynamic, 0)), invalid(0x1_0100));
     let long = Connect { sqsize: 128, ..connect() };
     assert_eq!(refused(long.admit(&dynamic, 0)), invalid(44));
+    let mut short = dynamic.clone();
+    short.limits.queue_size = 16;
+    assert!(connect().admit(&short, 0).is_ok(), "an admin queue has 32 entries");
+    assert_eq!(refused(Connect { sqsize: 32, ..connect() }.admit(&short, 0)), invalid(44));
     for cntlid in [1, ANY_STATIC] {
         assert_eq!(refused(Connect { cntlid, ..connect() }.admit(&dynamic, 0)), invalid(0x1_0010));
     }

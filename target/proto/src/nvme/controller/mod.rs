@@ -34,7 +34,7 @@ use event::{Event, Events};
 use keep_alive::KeepAlive;
 use mainstay_base::path::Access;
 use mainstay_base::time::Instant;
-use mainstay_base::unit::{Protection, VolumeId};
+use mainstay_base::unit::VolumeId;
 use property::Properties;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -198,8 +198,8 @@ impl Controller {
         self.events.changed_list()
     }
 
-    /// A log page was read to the end, and not with RAE: its event is cleared, and so is the Changed Namespace List.
-    pub fn log_read(&mut self, page: u8) {
+    /// A log page was read, and not with RAE: its event is cleared, and so is the Changed Namespace List.
+    fn log_read(&mut self, page: u8) {
         self.events.read(page);
     }
 
@@ -229,7 +229,7 @@ impl Controller {
             Some(Attached {
                 nsid: namespace.nsid,
                 volume: namespace.volume,
-                read_only: namespace.read_only || disk.behaviour.read_only || disk.protection != Protection::None,
+                read_only: namespace.read_only || !disk.is_writable(),
                 group: namespace.group,
                 access: cx.paths.get(self.portal, namespace.group),
             })
@@ -250,22 +250,30 @@ impl Controller {
         self.view.namespace(nsid).ok_or(Status::INVALID_NAMESPACE)
     }
 
-    /// Volumes the host sees, each once.
-    fn volumes(&self) -> Vec<VolumeId> {
-        let mut volumes: Vec<VolumeId> = self.view.namespaces.iter().map(|namespace| namespace.volume).collect();
-        volumes.sort_unstable();
-        volumes.dedup();
-        volumes
+    /// Volumes the host may write to as far as the configuration goes, each once. What it may only read is not its to change.
+    fn volumes(&self, cx: &AdminCx<'_>) -> BTreeSet<VolumeId> {
+        let namespaces = self.view.namespaces.iter();
+        namespaces.filter(|namespace| self.may_change(cx, namespace.nsid)).map(|namespace| namespace.volume).collect()
+    }
+
+    /// The configuration does not say that the namespace is only to be read.
+    fn may_change(&self, cx: &AdminCx<'_>, nsid: u32) -> bool {
+        let subsystem = self.subsystem().and_then(|index| cx.site.subsystems.get(index));
+        let namespace = subsystem.and_then(|subsystem| subsystem.namespace(nsid, &self.hostnqn));
+        namespace.is_some_and(|namespace| !namespace.read_only)
     }
 
     /// The Connect command of an I/O queue that came in on `portal`.
     ///
     /// # Errors
     /// The response to one that may not join.
-    pub fn join(&mut self, cx: &AdminCx<'_>, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
-        connect.matches(cx.site, self, portal)?;
-        // A controller that is not enabled, or a queue that exists (base §3.3.2.2, §6.3).
-        if !self.is_live() || !self.queues.insert(connect.qid) {
+    pub fn join(&mut self, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
+        connect.matches(self, portal)?;
+        // A host whose controller has died on it makes a new one, if it is not told to give up.
+        if !self.is_live() {
+            return Err(Status { final_: false, ..Status::COMMAND_SEQUENCE_ERROR }.into());
+        }
+        if !self.queues.insert(connect.qid) {
             return Err(Status::COMMAND_SEQUENCE_ERROR.into());
         }
         Ok(self.view())
@@ -401,9 +409,10 @@ fn notices(aim: Aim) -> u32 {
     }
 }
 
-/// A write may be answered before it is on stable storage, of a namespace the host sees; `now` or as the volumes were opened.
+/// A write may be answered before it is on stable storage, of a volume the host may write to; `now` or as they were opened.
 fn writes_cached(controller: &Controller, cx: &AdminCx<'_>, now: bool) -> bool {
-    let mut disks = controller.view.namespaces.iter().filter_map(|namespace| cx.disks.disk(namespace.volume));
+    let volumes = controller.volumes(cx);
+    let mut disks = volumes.into_iter().filter_map(|volume| cx.disks.disk(volume));
     disks.any(|disk| if now { disk.write_cache } else { disk.behaviour.write_cache })
 }
 

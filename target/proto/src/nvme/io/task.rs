@@ -314,7 +314,7 @@ fn begin(job: &mut Job, entry: &Entry, cx: &mut Cx<'_>) -> Result<State, Ending>
     let namespace = cx.view.namespace(entry.nsid()).ok_or(Status::INVALID_NAMESPACE)?;
     reachable(namespace)?;
     let disk = cx.disks.disk(namespace.volume).ok_or(Status::NAMESPACE_NOT_READY)?;
-    if command.class == Class::Write && (namespace.read_only || disk.behaviour.read_only) {
+    if command.class == Class::Write && (namespace.read_only || !disk.is_writable()) {
         return Err(Status::NAMESPACE_WRITE_PROTECTED.into());
     }
     job.volume = namespace.volume;

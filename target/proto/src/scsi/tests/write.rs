@@ -1,6 +1,7 @@
 //! Commands that change the medium.
 
 use super::*;
+use mainstay_base::unit::Protection;
 
 #[test]
 fn what_is_written_is_read() {
@@ -272,6 +273,14 @@ fn a_protected_medium_is_not_written() {
         assert_eq!(rig.ask(&[0x1a, 8, 0x0a, 0, 4, 0]).good()[2], 0x90);
         rig.read_only = false;
         rig.tell(&cdb10(0x2a, 0, 0, 1), &[0; BLOCK]).good();
+    });
+    // An NVMe host has protected it.
+    both(|rig| {
+        rig.unit().disk.protection = Protection::Protected;
+        for cdb in writes {
+            assert_eq!(rig.tell(cdb, &[0; BLOCK]).sense(), (7, 0x2700), "{cdb:02x?}");
+        }
+        assert_eq!(rig.ask(&[0x1a, 8, 0x0a, 0, 4, 0]).good()[2], 0x90);
     });
     both(|rig| {
         let page = [0, 0, 0, 0, 0x0a, 0x0a, 0x20, 0x10, 0x08, 0, 0, 0, 0, 0, 0, 0];

@@ -157,11 +157,11 @@ fn set_queues(controller: &mut Controller, value: u32) -> Result<Outcome, Status
     Ok(Outcome::Reply(Reply::with(less_one | less_one << 16)))
 }
 
-/// Volatile Write Cache: of every namespace the host sees. What has been turned off must be on stable storage when the
+/// Volatile Write Cache: of every volume the host may write to. What has been turned off must be on stable storage when the
 /// host hears so.
 fn set_cache(controller: &mut Controller, cx: &mut AdminCx<'_>, on: bool) -> Result<Outcome, Status> {
     let mut flush = Vec::new();
-    for volume in controller.volumes() {
+    for volume in controller.volumes(cx) {
         let Some(disk) = cx.disks.disk_mut(volume) else { continue };
         if disk.write_cache == on {
             continue;
@@ -184,6 +184,10 @@ fn protect(controller: &mut Controller, cx: &mut AdminCx<'_>, entry: &Entry) -> 
         2 => Protection::UntilRestart,
         _ => return Err(Status::INVALID_FIELD),
     };
+    // Who may only read has no say in who may write.
+    if !controller.may_change(cx, entry.nsid()) {
+        return Err(Status::FEATURE_NOT_CHANGEABLE);
+    }
     let disk = cx.disks.disk_mut(volume).ok_or(Status::INVALID_NAMESPACE)?;
     if disk.protection == protection {
         return Ok(ending(Vec::new()));

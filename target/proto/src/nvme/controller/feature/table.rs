@@ -47,7 +47,8 @@ pub const FEATURES: &[Feature] = &[
     Feature { discovery: true, ..saveable(EVENTS) },
     feature(TIMESTAMP),
     Feature { discovery: true, ..feature(KEEP_ALIVE) },
-    feature(BEHAVIOR),
+    // Linux tells every controller that names retry delays that it minds them.
+    Feature { discovery: true, ..feature(BEHAVIOR) },
     feature(COMMAND_SET_PROFILE),
     Feature { changeable: false, ..feature(HOST_IDENTIFIER) },
     Feature { scope: Scope::Namespace, ..feature(WRITE_PROTECTION) },

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn entry() -> impl Strategy<Value = Entry> {
     let opcode = prop_oneof![
-        3 => proptest::sample::select(vec![0x08u8, 0x09, 0x0a, 0x0c, 0x18, 0x7f]),
+        3 => proptest::sample::select(vec![0x02u8, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x18, 0x7f]),
         1 => any::<u8>(),
     ];
     let fid = prop_oneof![proptest::sample::select(feature::FEATURES).prop_map(|feature| feature.fid), any::<u8>()];
@@ -30,7 +30,7 @@ fn entry() -> impl Strategy<Value = Entry> {
 
 proptest! {
     #[test]
-    fn any_commands(discovery: bool, steps in prop::collection::vec((entry(), any::<u8>(), 0u32..600), 1..60)) {
+    fn any_commands(discovery: bool, steps in prop::collection::vec((entry(), any::<u8>(), prop_oneof![0u32..600, Just(4096)]), 1..60)) {
         let mut rig = Rig::new(true, &if discovery { super::discovery() } else { connect() });
         rig.enable();
         for (step, (entry, kind, given)) in steps.into_iter().enumerate() {

@@ -115,10 +115,10 @@ fn the_write_cache_is_the_volumes_and_is_flushed_when_it_is_turned_off() {
         assert_eq!([0, 1, 2].map(|select| rig.reply(get(0x06, select)).unwrap()), [1, 1, 1]);
         rig.disks[1].write_cache = false; // By SCSI.
         assert_eq!(rig.reply(get(0x06, 0)), Ok(1), "there is another");
-        let flush = vec![VolumeId(0), VolumeId(2)];
-        assert_eq!(rig.send(set(0x06, 0), 0), Outcome::Flush(flush, Reply::OK));
-        assert_eq!(rig.changes(), [Change::Cache(VolumeId(0)), Change::Cache(VolumeId(2))]);
+        assert_eq!(rig.send(set(0x06, 0), 0), Outcome::Flush(vec![VolumeId(0)], Reply::OK));
+        assert_eq!(rig.changes(), [Change::Cache(VolumeId(0))]);
         assert_eq!(rig.reply(get(0x06, 0)), Ok(0));
+        assert!(rig.disks[2].write_cache, "only to be read");
         assert!(rig.disks[3].write_cache, "another host's");
         assert_eq!(rig.reply(set(0x06, 0)), Ok(0));
         assert_eq!(rig.reply(set(0x06, 1)), Ok(0));
@@ -217,6 +217,7 @@ fn write_protection_is_the_volumes_and_flushes_first() {
         for nsid in [0, 4, u32::MAX] {
             assert_eq!(rig.reply(protect(nsid, 1)), Err(Status::INVALID_NAMESPACE));
         }
+        assert_eq!(rig.reply(protect(3, 1)), Err(Status::FEATURE_NOT_CHANGEABLE), "only to be read");
         assert!(matches!(rig.send(protect(2, 2), 0), Outcome::Flush(..)));
         assert_eq!(rig.reply(protect(2, 0)), Err(Status::FEATURE_NOT_CHANGEABLE));
         assert_eq!(rig.reply(protect(2, 2)), Ok(0));

@@ -1,6 +1,7 @@
 //! What every command is checked for: opcode, namespace, path, protection, blocks, lengths; and what faults become.
 
 use super::*;
+use mainstay_base::unit::Protection;
 
 #[test]
 fn opcodes_that_nobody_knows() {
@@ -55,6 +56,10 @@ fn a_protected_namespace_is_not_written() {
     both_on(Behaviour { read_only: true, ..behaviour() }, refused);
     both(|rig| {
         rig.view.namespaces[0].read_only = true;
+        refused(rig);
+    });
+    both(|rig| {
+        rig.disks[0].protection = Protection::Protected;
         refused(rig);
     });
 }
