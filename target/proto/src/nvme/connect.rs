@@ -176,7 +176,7 @@ impl Connect {
     }
 
     /// Judge the Connect command of an I/O queue against its controller.
-    pub(super) fn matches(&self, controller: &super::Controller, portal: usize) -> Result<(), Reply> {
+    pub(super) fn matches(&self, site: &Site, controller: &super::Controller, portal: usize) -> Result<(), Reply> {
         self.check_size(controller.queue_size())?;
         // All queues of a controller are on one port (base §3.1.2).
         if self.cntlid != controller.cntlid || portal != controller.portal {
@@ -187,6 +187,11 @@ impl Connect {
         }
         if self.hostnqn != controller.hostnqn {
             return Err(invalid(HOSTNQN));
+        }
+        // It may have been taken off the list since its admin queue came.
+        let subsystem = controller.subsystem().and_then(|index| site.subsystems.get(index));
+        if subsystem.is_some_and(|subsystem| subsystem.admits(&self.hostnqn).is_none()) {
+            return Err(Reply { status: Status::CONNECT_INVALID_HOST, result: HOSTNQN.into() });
         }
         if self.hostid != controller.hostid {
             return Err(invalid(IN_DATA));

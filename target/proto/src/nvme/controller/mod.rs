@@ -267,8 +267,8 @@ impl Controller {
     ///
     /// # Errors
     /// The response to one that may not join.
-    pub fn join(&mut self, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
-        connect.matches(self, portal)?;
+    pub fn join(&mut self, cx: &AdminCx<'_>, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
+        connect.matches(cx.site, self, portal)?;
         // A host whose controller has died on it makes a new one, if it is not told to give up.
         if !self.is_live() {
             return Err(Status { final_: false, ..Status::COMMAND_SEQUENCE_ERROR }.into());

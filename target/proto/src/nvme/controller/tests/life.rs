@@ -112,6 +112,10 @@ fn io_queues_join_their_own_controller_once() {
         assert_eq!(rig.join(&other(|it| it.hostid[0] = 0), 0), invalid(0x1_0000));
         assert_eq!(rig.join(&other(|it| it.subnqn = "nqn.x".into()), 0), invalid(0x1_0100));
         assert_eq!(rig.join(&other(|it| it.hostnqn = "nqn.x".into()), 0), invalid(0x1_0200));
+        rig.site.subsystems[0].hosts = Some(Vec::new());
+        let off = Reply { status: Status::CONNECT_INVALID_HOST, result: 0x1_0200 };
+        assert_eq!(rig.join(&good, 0), Err(off), "taken off the list");
+        rig.site.subsystems[0].hosts = None;
         assert_eq!(rig.join(&other(|it| it.qid = 65), 0), invalid(42));
         assert_eq!(rig.join(&other(|it| it.sqsize = 128), 0), invalid(44));
         let view = rig.join(&good, 0).unwrap();

@@ -233,7 +233,7 @@ impl Rig {
     }
 
     fn join(&mut self, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
-        let joined = self.controller.join(connect, portal);
+        let joined = with_cx!(self, |cx| self.controller.join(&cx, connect, portal));
         self.note(&joined);
         joined
     }
