@@ -2,6 +2,9 @@
 //!
 //! The pump is driven by readiness and keeps nothing: whatever was read is in the machine, whatever was not sent still is.
 
+pub mod multicast;
+mod sys;
+
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};

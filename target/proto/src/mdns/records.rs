@@ -44,7 +44,7 @@ pub fn beside(asked: Set) -> Set {
 fn name<'a>(labels: &[&'a str]) -> Name<'a> {
     let label = |text: &&'a str| {
         let end = (0..=text.len().min(63)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        Label::new_unchecked(text[..end].as_bytes())
+        Label::new_unchecked(&text.as_bytes()[..end])
     };
     Name::new_with_labels(&labels.iter().filter(|text| !text.is_empty()).map(label).collect::<Vec<_>>())
 }

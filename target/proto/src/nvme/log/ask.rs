@@ -35,7 +35,7 @@ impl Ask {
         let offset = entry.qword(12);
         // OT: no page of ours has an index.
         let by_index = fourteen & 1 << 23 != 0;
-        if by_index || offset % 4 != 0 || dwords * 4 > TRANSFER_BYTES {
+        if by_index || !offset.is_multiple_of(4) || dwords * 4 > TRANSFER_BYTES {
             return Err(Status::INVALID_FIELD);
         }
         Ok(Ask {
