@@ -5,7 +5,7 @@ use super::{CHUNK_MAX, Cx, Effect, Queue, Role};
 use crate::nvme::io::{self, Task};
 use crate::nvme::{Action, Fuse, Leg, Reply, Status};
 use crate::nvmetcp::Tag;
-use mainstay_base::arena::Buf;
+use mainstay_base::arena::{Buf, GRANULE};
 use mainstay_base::sam::TaskKey;
 use mainstay_base::unit::{Request, Ticket, VolumeId};
 
@@ -71,8 +71,8 @@ impl Queue {
         let Some(slot) = self.slots.at(index) else { return false };
         let Doing::Io { task, first } = &mut slot.doing else { return false };
         let (serial, first) = (slot.serial, *first);
-        // A capsule's data is collected in one piece (its bound is that of the site).
-        let chunk = cx.arena.room().min(CHUNK_MAX).max(cx.site.limits.in_capsule as usize);
+        // A capsule's data is collected in one piece (its bound is that of the site); every chunk is whole blocks.
+        let chunk = cx.arena.room().min(CHUNK_MAX).max((cx.site.limits.in_capsule as usize).next_multiple_of(GRANULE));
         let action = task.poll(&mut io::Cx {
             now: cx.now,
             arena: cx.arena,

@@ -5,6 +5,7 @@
 
 mod any;
 mod change;
+mod cross;
 mod medium;
 mod namespace;
 mod pair;
