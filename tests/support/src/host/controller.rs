@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mainstay_proto::auth::dhchap::Keys;
+use mainstay_proto::auth::dhchap::{Group, Hash, Keys};
 use mainstay_proto::host::startup::{Startup, Step};
 use mainstay_proto::host::{Completion, Connect};
 use mainstay_proto::nvme::site::DISCOVERY_NQN;
@@ -83,6 +83,14 @@ impl Host {
     /// With these keys, in the form of nvme-cli; a second one asks the controller to prove itself.
     pub fn keys(mut self, host: &str, controller: Option<&str>) -> Host {
         self.keys = Some(Keys::parse(host, controller, &[], &[]).expect("keys of tests are keys"));
+        self
+    }
+
+    /// Offers no other hashes and groups.
+    pub fn offering(mut self, hashes: &[Hash], groups: &[Group]) -> Host {
+        if let Some(keys) = &mut self.keys {
+            (keys.hashes, keys.groups) = (hashes.to_vec(), groups.to_vec());
+        }
         self
     }
 

@@ -16,14 +16,13 @@ use std::io;
 
 use mainstay_proto::auth::dhchap::Failure;
 use mainstay_proto::host::queue::{End, NotTaken};
-use mainstay_proto::nvme::Status;
 
 pub use authentication::Credentials;
 pub use connection::{Connection, Done};
 pub use controller::{Controller, Host};
 pub use mainstay_proto::host::queue::{Data, Setup};
 pub use mainstay_proto::host::{command, discovery, identify};
-pub use mainstay_proto::nvme::Entry;
+pub use mainstay_proto::nvme::{Cid, Entry, Sgl, Status};
 pub use mainstay_proto::nvmetcp::pdu::Digests;
 pub use pdu::Pdu;
 pub use raw::Raw;

@@ -7,6 +7,7 @@
 
 mod input;
 mod pending;
+pub mod saved;
 #[cfg(test)]
 mod tests;
 

@@ -1,10 +1,12 @@
 //! A queue against a controller that a test plays: what it says on the wire, what it makes of answers, and what it refuses.
 
+use super::saved::{EndV1, EventV1, PendingV1, QueueV1};
 use super::*;
 use crate::host::command;
 use crate::nvme::Status;
 use crate::nvmetcp::pdu::{C2hData, CH_BYTES, CapsuleResp, Ch, Fes, IcResp, field, header_bytes, kind};
 use proptest::prelude::*;
+use prost::Message as _;
 
 /// A queue, and a controller's end of its connection. What the controller says comes `cut` bytes at a time.
 struct Rig {
@@ -44,8 +46,10 @@ impl Rig {
 
     /// The PDUs that the queue has sent: header and data.
     fn said(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.live_on();
         let bytes = self.queue.output().to_vec();
         self.queue.sent(bytes.len());
+        self.live_on();
         let digests = self.queue.digests().unwrap_or_default();
         let (mut rest, mut list) = (&bytes[..], Vec::new());
         while let Some(common) = rest.first_chunk::<CH_BYTES>() {
@@ -85,7 +89,16 @@ impl Rig {
     fn hear(&mut self, bytes: &[u8]) {
         for piece in bytes.chunks(self.cut.min(bytes.len())) {
             self.queue.receive(piece);
+            self.live_on();
         }
+    }
+
+    /// The queue is what it was after it was saved, dropped and built up again.
+    fn live_on(&mut self) {
+        let bytes = self.queue.save().encode_to_vec();
+        let restored = Queue::restore(QueueV1::decode(&bytes[..]).unwrap()).unwrap();
+        assert!(restored.save().encode_to_vec() == bytes, "a saved form is canonical");
+        self.queue = restored;
     }
 
     fn response(&self, cid: Cid, result: u64, sq_head: u16, status: Status) -> Vec<u8> {
@@ -263,6 +276,25 @@ fn identifiers_are_not_used_again_while_they_live() {
     rig.queue.next_cid = 0xfffe;
     assert_eq!(rig.queue.submit(command::keep_alive(), Data::Nothing).unwrap(), Cid(0xfffe));
     assert!(rig.queue.next_cid == 0, "FFFFh is no command's");
+}
+
+#[test]
+fn saved_forms_that_cannot_be() {
+    let good = Rig::connected(Setup::default()).queue.save();
+    let bad = |spoil: fn(&mut QueueV1)| {
+        let mut saved = good.clone();
+        spoil(&mut saved);
+        Queue::restore(saved).unwrap_err()
+    };
+    assert_eq!(bad(|saved| saved.entries = 1).0, "size");
+    assert_eq!(bad(|saved| saved.entries = 1 << 16).0, "size");
+    assert_eq!(bad(|saved| saved.flow = vec![4, 0]).0, "position");
+    assert_eq!(bad(|saved| saved.flow = vec![0]).0, "position");
+    assert_eq!(bad(|saved| saved.hpda = 32).0, "setup");
+    assert_eq!(bad(|saved| saved.agreed.as_mut().unwrap().h2c_data_max = 0).0, "agreement");
+    assert_eq!(bad(|saved| saved.pending = vec![PendingV1 { asked: 1, ..PendingV1::default() }]).0, "data");
+    assert_eq!(bad(|saved| saved.events = vec![EventV1 { kind: 3, ..EventV1::default() }]).0, "event");
+    assert_eq!(bad(|saved| saved.end = Some(EndV1 { kind: 3, ..EndV1::default() })).0, "end");
 }
 
 #[test]
