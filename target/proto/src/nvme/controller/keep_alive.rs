@@ -8,6 +8,10 @@ pub const KAS: u16 = 10;
 /// What a discovery controller without a timeout allows between commands (base §3.1.2.3.1).
 const DISCOVERY_IDLE: Duration = Duration::from_secs(120);
 
+/// Who looks at the clock so much later than at the end of an interval was asleep itself (a machine that was suspended, a swap
+/// that went back), and cannot know whether the host was.
+const ASLEEP: Duration = Duration::from_secs(1);
+
 /// The timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepAlive {
@@ -48,10 +52,8 @@ impl KeepAlive {
 
     /// True: the host has not been heard for a whole interval.
     pub fn expired(&mut self, now: Instant) -> bool {
-        if self.until.is_none_or(|until| now < until) {
-            return false;
-        }
-        if self.heard {
+        let Some(until) = self.until.filter(|&until| now >= until) else { return false };
+        if self.heard || now.since(until) > ASLEEP {
             self.restart(now);
             return false;
         }
@@ -79,6 +81,14 @@ mod tests {
         timer.restart(at(6000));
         assert!(!timer.expired(at(10_999)));
         assert!(timer.expired(at(11_000)) && !timer.expired(at(99_000)), "told once");
+    }
+
+    #[test]
+    fn who_was_asleep_does_not_blame_the_host() {
+        let mut timer = KeepAlive::new(5000, false, at(0));
+        assert!(!timer.expired(at(60_000)));
+        assert_eq!(timer.until, Some(at(65_000)));
+        assert!(timer.expired(at(65_900)));
     }
 
     #[test]

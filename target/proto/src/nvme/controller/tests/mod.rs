@@ -111,8 +111,7 @@ fn site() -> Site {
 macro_rules! with_cx {
     ($rig:expr, |$cx:ident| $body:expr) => {{
         let discovery = DiscoveryState::default();
-        #[allow(unused_mut)]
-        let mut $cx = AdminCx {
+        let $cx = &mut AdminCx {
             now: Instant($rig.now),
             unix_ms: 1_800_000_000_000,
             started_ms: 0,
@@ -145,7 +144,7 @@ impl Rig {
             paths: Paths,
         }
         let mut world = World { now: 0, site: site(), disks: (0..4).map(disk).collect(), paths: Paths::default() };
-        let controller = with_cx!(world, |cx| Controller::new(birth(connect, retained), connect, &cx));
+        let controller = with_cx!(world, |cx| Controller::new(birth(connect, retained), connect, cx));
         let World { now, site, disks, paths } = world;
         let mut rig = Rig { reborn, now, site, disks, paths, controller, cid: 0, transcript: Vec::new() };
         rig.rebirth();
@@ -174,7 +173,7 @@ impl Rig {
     fn send(&mut self, mut entry: Entry, given: u32) -> Outcome {
         self.cid += 1;
         entry.0[2..4].copy_from_slice(&self.cid.to_le_bytes());
-        let outcome = with_cx!(self, |cx| self.controller.command(&mut cx, &entry, given));
+        let outcome = with_cx!(self, |cx| self.controller.command(cx, &entry, given));
         self.note(&outcome);
         outcome
     }
@@ -205,7 +204,7 @@ impl Rig {
 
     /// The data that was asked for.
     fn give(&mut self, entry: &Entry, data: &[u8]) -> Outcome {
-        let outcome = with_cx!(self, |cx| self.controller.data(&mut cx, entry, data));
+        let outcome = with_cx!(self, |cx| self.controller.data(cx, entry, data));
         self.note(&outcome);
         outcome
     }
@@ -233,18 +232,18 @@ impl Rig {
     }
 
     fn join(&mut self, connect: &Connect, portal: usize) -> Result<Arc<View>, Reply> {
-        let joined = with_cx!(self, |cx| self.controller.join(&cx, connect, portal));
+        let joined = with_cx!(self, |cx| self.controller.join(cx, connect, portal));
         self.note(&joined);
         joined
     }
 
     fn notice(&mut self, notice: Notice) {
-        with_cx!(self, |cx| self.controller.notice(&cx, notice));
+        with_cx!(self, |cx| self.controller.notice(cx, notice));
         self.rebirth();
     }
 
     fn publication(&mut self) -> Option<Arc<View>> {
-        let view = with_cx!(self, |cx| self.controller.take_publication(&cx));
+        let view = with_cx!(self, |cx| self.controller.take_publication(cx));
         self.note(&view);
         view
     }
