@@ -1,4 +1,4 @@
-//! Bytes on their way in, for either role: the header is gathered and checked, then its data goes where the owner wants it.
+//! Bytes on their way in: the header is gathered and checked, then its data goes where the connection wants it.
 
 use super::pdu::{CH_BYTES, Ch, DIGEST_BYTES, Fault, Framing, HEADER_MAX, Role, Segment};
 use mainstay_base::arena::Buf;
@@ -34,7 +34,6 @@ impl Input {
         bytes: &mut &'a [u8],
         store: &'b mut Store,
         framing: &Framing,
-        receiver: Role,
         open: bool,
     ) -> Result<Option<(Ch, &'b [u8])>, Broken> {
         let broken = |fault, header: &[u8]| Broken { fault, header: header[..header.len().min(HEADER_MAX)].to_vec() };
@@ -43,7 +42,7 @@ impl Input {
             && let Some(first) = bytes.first_chunk::<CH_BYTES>()
         {
             ch = Ch::parse(first);
-            let len = framing.expect(&ch, receiver, open).map_err(|fault| broken(fault, bytes))?;
+            let len = framing.expect(&ch, Role::Controller, open).map_err(|fault| broken(fault, bytes))?;
             whole = bytes.split_off(..len);
         }
         let head = match whole {
@@ -52,7 +51,7 @@ impl Input {
                 self.gather(bytes, CH_BYTES);
                 let Some(first) = self.head.first_chunk::<CH_BYTES>() else { return Ok(None) };
                 ch = Ch::parse(first);
-                let len = framing.expect(&ch, receiver, open).map_err(|fault| broken(fault, &self.head))?;
+                let len = framing.expect(&ch, Role::Controller, open).map_err(|fault| broken(fault, &self.head))?;
                 self.gather(bytes, len);
                 if self.head.len() < len {
                     return Ok(None);

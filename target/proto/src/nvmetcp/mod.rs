@@ -1,7 +1,7 @@
 //! NVMe over TCP: the controller's end of one connection, and the PDUs of both ends (NVMe/TCP Transport Specification 1.0).
 //!
 //! Non-goals: no queues and no commands (a submission queue entry is 64 bytes with a CID and an SGL descriptor), no TLS.
-//! [`pdu`], [`input`] and [`output`] serve both roles; [`Connection`] is the controller's.
+//! [`pdu`] serves both ends; [`Connection`] is the controller's.
 //!
 //! ```text
 //!  bytes ──> input: header ──> dispatch ──> Event::Command
@@ -15,8 +15,8 @@
 mod connection;
 mod event;
 mod info;
-pub mod input;
-pub mod output;
+mod input;
+mod output;
 pub mod pdu;
 pub mod saved;
 

@@ -1,5 +1,4 @@
-//! Bytes on their way out, for either role: headers in one run of bytes, payload by reference, so that one writev sends
-//! many PDUs.
+//! Bytes on their way out: headers in one run of bytes, payload by reference, so that one writev sends many PDUs.
 
 use super::pdu::{CH_BYTES, Ch, DIGEST_BYTES, Framing, digest, flag};
 use mainstay_base::arena::Buf;
@@ -216,5 +215,57 @@ impl Output {
             queued = queued.checked_add(len)?;
         }
         (run == bytes.len()).then_some(Output { bytes, start: 0, segments, queued, ride })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nvmetcp::pdu::{C2hData, Digests};
+    use mainstay_base::arena::Arena;
+
+    const FRAMING: Framing = Framing { digests: Digests { header: true, data: true }, pda: 7 };
+
+    fn push(output: &mut Output, arena: &Arena, tag: u16) {
+        let data = Arc::new(arena.alloc_zeroed(600).unwrap());
+        let pdu = C2hData { last: false, success: false, cid: tag, offset: 0, len: 500 };
+        output.push_payload(&FRAMING, &pdu.emit(&FRAMING), tag, &data, 100..600);
+    }
+
+    fn all(output: &Output) -> Vec<u8> {
+        let mut slices = Vec::new();
+        output.slices(&mut slices);
+        slices.iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn a_header_that_has_begun_to_go_is_not_changed() {
+        let (arena, mut output) = (Arena::heap(1 << 20), Output::default());
+        push(&mut output, &arena, 1);
+        let before = all(&output);
+        assert_eq!((before.len(), output.len()), (32 + 500 + 4, 32 + 500 + 4));
+        output.sent(1);
+        assert!(!output.amend(&FRAMING, 1, flag::LAST));
+        assert_eq!(all(&output), before[1..]);
+        output.sent(before.len());
+        assert!(output.is_empty() && arena.usage().2 == 0);
+    }
+
+    #[test]
+    fn a_header_is_changed_once_and_where_it_lies() {
+        let (arena, mut output) = (Arena::heap(1 << 20), Output::default());
+        output.push_raw(&[9; 20_000]);
+        push(&mut output, &arena, 1);
+        output.sent(17_000);
+        assert!(!output.amend(&FRAMING, 2, flag::LAST), "of another");
+        push(&mut output, &arena, 3);
+        output.sent(1_000);
+        assert!(output.amend(&FRAMING, 3, flag::LAST | flag::SUCCESS));
+        assert!(!output.amend(&FRAMING, 3, flag::LAST), "the tag may be another's by now");
+        let bytes = all(&output);
+        let (first, second) = bytes[2_000..].split_at(536);
+        assert_eq!((first[1], second[1]), (3, 3 | flag::LAST | flag::SUCCESS));
+        assert_eq!(first[24..28], digest(&first[..24]));
+        assert_eq!(second[24..28], digest(&second[..24]));
     }
 }

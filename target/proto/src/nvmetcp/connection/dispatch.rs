@@ -7,8 +7,8 @@ use crate::nvmetcp::event::{Event, Given, Tag};
 use crate::nvmetcp::info::Phase;
 use crate::nvmetcp::input::{Body, Broken, Sink, Store};
 use crate::nvmetcp::pdu::{
-    CapsuleCmd, Ch, DIGEST_BYTES, Digests, Fault, Fes, Framing, HEADER_MAX, IcReq, IcResp, PFV_1_0, Role, Segment,
-    TermReq, field, kind,
+    CapsuleCmd, Ch, DIGEST_BYTES, Digests, Fault, Fes, Framing, HEADER_MAX, IcReq, IcResp, PFV_1_0, Segment, TermReq,
+    field, kind,
 };
 use mainstay_base::time::Instant;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Connection {
             }
             let mut store: Store = [0; HEADER_MAX + DIGEST_BYTES];
             let open = self.info.phase == Phase::Serving;
-            match self.input.head(&mut bytes, &mut store, &self.inward, Role::Controller, open) {
+            match self.input.head(&mut bytes, &mut store, &self.inward, open) {
                 Ok(None) => return,
                 Ok(Some((ch, head))) => {
                     self.info.traffic.received_pdus += 1;

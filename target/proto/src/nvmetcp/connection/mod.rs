@@ -21,7 +21,7 @@ use super::event::{Event, Notice};
 use super::info::{Info, Phase, Traffic};
 use super::input::Input;
 use super::output::Output;
-use super::pdu::{Digests, Framing, Role, TermReq};
+use super::pdu::{Digests, Fault, Framing, Role, TermReq};
 use commands::Commands;
 use mainstay_base::arena::Arena;
 use mainstay_base::time::Instant;
@@ -86,7 +86,7 @@ impl Default for Limits {
             open_timeout: Duration::from_secs(15),
             data_timeout: Duration::from_secs(60),
             close_timeout: Duration::from_secs(5),
-            h2c_data_max: 128 * 1024,
+            h2c_data_max: 256 * 1024,
             header_digest: true,
             data_digest: true,
             cpda: 0,
@@ -289,16 +289,16 @@ impl Connection {
     }
 
     /// A broken rule: the host is told which, with the header that broke it, and the connection ends (tcp §3.5.1).
-    fn fatal(&mut self, fault: super::pdu::Fault, header: &[u8]) {
-        let super::pdu::Fault { fes, fei, why } = fault;
-        self.notice(&format!("{why}; terminated with \"{fes}\" (tcp §3.6.2.4)"));
+    fn fatal(&mut self, fault: Fault, header: &[u8]) {
+        let Fault { fes, fei, why } = fault;
+        self.notice(&format!("{why}; terminated with \"{fes}\", {fei:#x} (tcp §3.6.2.4)"));
         let pdu = TermReq { fes, fei }.emit(Role::Controller, header);
         self.output.push_raw(&pdu);
         self.end();
     }
 
     fn notice(&mut self, what: &str) {
-        self.notices += 1;
+        self.notices = self.notices.saturating_add(1);
         if self.notices > NOTICES_MAX {
             return;
         }

@@ -416,3 +416,6 @@ fn restore_timers(saved: &TimersV1) -> Timers {
         untaken: saved.untaken.map(Instant),
     }
 }
+
+#[cfg(test)]
+mod tests;

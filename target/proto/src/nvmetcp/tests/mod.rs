@@ -1,5 +1,5 @@
 mod commands;
 mod hostile;
-mod rig;
+pub mod rig;
 mod streams;
 mod writes;
