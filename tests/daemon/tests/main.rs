@@ -15,6 +15,7 @@ mod geometry;
 mod life;
 mod medium;
 mod negotiation;
+mod nvme;
 mod promise;
 mod residual;
 mod session;

@@ -176,6 +176,7 @@ impl Builder {
             }
             (None, iscsi) => {
                 command.arg("--iscsi").arg(iscsi.unwrap_or_else(|| "127.0.0.1:0".to_owned()));
+                command.arg("--nvme").arg("127.0.0.1:0");
             }
             (Some(_), Some(_)) => return Err("portals of a configured daemon stand in its text".to_owned()),
         }
@@ -266,6 +267,14 @@ impl Daemon {
     /// Its control socket.
     pub fn control(&self) -> &Path {
         &self.control
+    }
+
+    /// Where the first volume is served over NVMe/TCP, and under which name.
+    pub fn nvme(&self) -> (SocketAddr, String) {
+        let namespace = &self.ready["volumes"][0]["nvme"][0];
+        let text = |key: &str| namespace[key].as_str().unwrap_or_default().to_owned();
+        let address = format!("{}:{}", text("address"), namespace["port"]);
+        (address.parse().expect("an address of this machine"), text("subsystem"))
     }
 
     /// The volumes of the ready line.

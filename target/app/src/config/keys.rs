@@ -2,6 +2,8 @@
 
 use super::kind::Kind;
 
+pub mod nvme;
+
 /// A table of the file.
 pub struct Table {
     /// As it is written.
@@ -52,8 +54,8 @@ impl Table {
 /// The whole file.
 pub static FILE: Table = Table {
     header: "",
-    text: "A file says which volumes there are, to which targets they belong and where the targets are reached. One \
-           volume and one target with one LUN are enough. Paths are relative to the folder of the file. Sizes are bytes, \
+    text: "A file says which volumes there are, to which targets they belong and where the targets are reached; with \
+           `[nvme]` the same over NVMe/TCP. One volume and one target with one LUN are enough. Paths are relative to the folder of the file. Sizes are bytes, \
            or text with a unit: KiB, MiB, GiB, TiB (1024), kB, MB, GB, TB (1000); times are seconds, or text with ms, s \
            or min.",
     keys: &[
@@ -76,10 +78,11 @@ pub static FILE: Table = Table {
             "`/run/mainstay/control.sock` as root, else in your own run-time folder",
             "The control socket.",
         ),
-        key("portal", Kind::Many(&PORTAL), "one, `127.0.0.1:3260`", "Where initiators connect."),
+        key("portal", Kind::Many(&PORTAL), "one, `127.0.0.1:3260`; none without a target", "Where initiators connect."),
         key("volume", Kind::Many(&VOLUME), "", "The disks."),
-        key("target", Kind::Many(&TARGET), "", "What initiators log in to."),
+        key("target", Kind::Many(&TARGET), "none, with `[nvme]`", "What initiators log in to."),
         key("discovery", Kind::One(&DISCOVERY), "open to everyone", "Discovery sessions."),
+        key("nvme", Kind::One(&nvme::NVME), "not served", "The same volumes over NVMe/TCP."),
         key("limits", Kind::One(&LIMITS), "as below", "Bounds that protect this machine."),
         key("log", Kind::One(&LOG), "as below", "The log."),
     ],
@@ -92,7 +95,7 @@ pub static PORTAL: Table = Table {
     keys: &[
         key(
             "bind",
-            Kind::Address,
+            Kind::Address(3260),
             "",
             "The address to listen on; port 3260 unless it says another. `0.0.0.0` and `[::]` are every address of this \
              machine; discovery then tells an initiator the one it has connected to.",

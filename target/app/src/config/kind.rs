@@ -36,8 +36,8 @@ pub enum Kind {
     Size(u64),
     /// A time within bounds, in milliseconds.
     Time(u64, u64),
-    /// IP address and port.
-    Address,
+    /// IP address and port, this one unless it says another.
+    Address(u16),
     /// Host name or IP address, and a port.
     HostPort,
     /// One of these words.
@@ -50,6 +50,12 @@ pub enum Kind {
     Filter,
     /// CHAP hash algorithms.
     Hashes,
+    /// Some of these words.
+    Words(&'static [&'static str]),
+    /// An NVMe Qualified Name.
+    Nqn,
+    /// Several.
+    Nqns,
     /// Names of other things in the file.
     Labels,
     /// A table.
@@ -101,13 +107,16 @@ impl Kind {
             Kind::Integer(min, max) => format!("number, {min} to {max}"),
             Kind::Size(_) => "size".into(),
             Kind::Time(min, max) => format!("time, {} to {}", show_time(*min), show_time(*max)),
-            Kind::Address => "address:port".into(),
+            Kind::Address(_) => "address:port".into(),
             Kind::HostPort => "host:port".into(),
             Kind::Choice(words) => list(words),
             Kind::Uuid => "UUID".into(),
             Kind::Naa => "16 hexadecimal digits".into(),
             Kind::Filter => "log filter".into(),
             Kind::Hashes => "list of ".to_string() + &list(&Hash::ALL.map(Hash::name)),
+            Kind::Words(words) => format!("list of {}", list(words)),
+            Kind::Nqn => "NVMe Qualified Name".into(),
+            Kind::Nqns => "list of NVMe Qualified Names".into(),
             Kind::Labels => "list of names".into(),
             Kind::One(_) => "table".into(),
             Kind::Many(_) => "list of tables".into(),
@@ -129,13 +138,16 @@ impl Kind {
             Kind::Integer(min, max) => integer(value, *min, *max).map(drop),
             Kind::Size(min) => size(value, *min).map(drop),
             Kind::Time(min, max) => time(value, *min, *max).map(drop),
-            Kind::Address => address(value).map(drop),
+            Kind::Address(port) => address(value, *port).map(drop),
             Kind::HostPort => host_port(value).map(drop),
             Kind::Choice(words) => choice(value, words).map(drop),
             Kind::Uuid => uuid(value).map(drop),
             Kind::Naa => naa(value).map(drop),
             Kind::Filter => filter(value).map(drop),
             Kind::Hashes => hashes(value).map(drop),
+            Kind::Words(known) => words(value, known).map(drop),
+            Kind::Nqn => nqn(value).map(drop),
+            Kind::Nqns => nqns(value).map(drop),
             Kind::Labels => labels(value).map(drop),
             Kind::One(_) if value.is_table() => Ok(()),
             Kind::One(table) => expected(&format!("a table ({})", table.header), value),
@@ -314,19 +326,22 @@ pub fn time(value: &DeValue<'_>, min_ms: u64, max_ms: u64) -> Read<Duration> {
     Ok(Duration::from_millis(ms))
 }
 
-pub fn address(value: &DeValue<'_>) -> Read<SocketAddr> {
+/// An address with or without a port.
+pub fn address(value: &DeValue<'_>, port: u16) -> Read<SocketAddr> {
     let text = filled(value)?;
-    address_of(text).ok_or_else(|| {
-        let right = "an IP address and a port, like \"192.0.2.1:3260\", \"[2001:db8::1]:3260\", \"0.0.0.0:3260\" for \
-                     every IPv4 address or \"[::]:3260\" for every IPv6 address";
-        Wrong { what: format!("{text:?} is no address to listen on"), right: right.into() }
+    address_of(text, port).ok_or_else(|| {
+        let right = format!(
+            "an IP address and a port, like \"192.0.2.1:{port}\", \"[2001:db8::1]:{port}\", \"0.0.0.0:{port}\" for every \
+             IPv4 address or \"[::]:{port}\" for every IPv6 address"
+        );
+        Wrong { what: format!("{text:?} is no address to listen on"), right }
     })
 }
 
-/// An address with or without a port; the port iSCSI is known for is 3260.
-pub fn address_of(text: &str) -> Option<SocketAddr> {
+/// An address with or without a port.
+pub fn address_of(text: &str, port: u16) -> Option<SocketAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, 3260)))
+    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, port)))
 }
 
 pub fn host_port(value: &DeValue<'_>) -> Read<String> {
@@ -408,6 +423,37 @@ pub fn labels<'a>(value: &'a DeValue<'_>) -> Read<Vec<&'a str>> {
         return wrong("this list is empty", "name something, or leave the key out for its default");
     }
     list.iter().map(|each| label(each.get_ref())).collect()
+}
+
+/// Some of `known`, as indices into it, in the order of the file.
+pub fn words(value: &DeValue<'_>, known: &'static [&'static str]) -> Read<Vec<usize>> {
+    let Some(given) = value.as_array() else { return expected(&format!("a list like [{:?}]", known[0]), value) };
+    let mut chosen = Vec::new();
+    for each in given.iter() {
+        let word = choice(each.get_ref(), known)?;
+        let at = known.iter().position(|other| *other == word).unwrap_or_default();
+        if chosen.contains(&at) {
+            return wrong(format!("{word} is listed twice"), "once is enough");
+        }
+        chosen.push(at);
+    }
+    if chosen.is_empty() {
+        return wrong("this list is empty", "name something, or leave the key out for its default");
+    }
+    Ok(chosen)
+}
+
+pub fn nqn(value: &DeValue<'_>) -> Read<String> {
+    let text = filled(value)?;
+    name::check_nqn(text).map(|()| text.to_owned())
+}
+
+pub fn nqns(value: &DeValue<'_>) -> Read<Vec<String>> {
+    let Some(list) = value.as_array() else { return expected("a list of NVMe Qualified Names", value) };
+    if list.is_empty() {
+        return wrong("this list is empty", "name a host, or leave the key out for its default");
+    }
+    list.iter().map(|each| nqn(each.get_ref())).collect()
 }
 
 /// The words as `a, b or c`.

@@ -10,6 +10,7 @@ mod keys;
 mod kind;
 mod limits;
 mod name;
+mod nvme;
 mod portal;
 mod read;
 mod reference;
@@ -25,6 +26,7 @@ mod volume;
 mod written;
 
 pub use limits::{Limits, Log, LogFormat};
+pub use nvme::Listen;
 pub use portal::Portal;
 pub use read::check;
 pub use reference::{manual, reference};
@@ -48,6 +50,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// The disks.
     pub volumes: Vec<Volume>,
+    /// What is served over NVMe/TCP.
+    pub nvme: mainstay_proto::nvme::Site,
     /// What a discovery session must prove.
     pub discovery: Auth,
     /// Bounds.

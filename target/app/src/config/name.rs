@@ -26,6 +26,24 @@ pub fn check(name: &str) -> Result<(), Wrong> {
     }
 }
 
+/// Whether `name` is an NVMe Qualified Name (base 2.0 §4.5). What follows the date is free, also in case: hosts compare bytes.
+pub fn check_nqn(name: &str) -> Result<(), Wrong> {
+    let wrong = |what: String, right: &str| Err(Wrong { what, right: right.into() });
+    if name.len() > NAME_BYTES_MAX {
+        return wrong(format!("this name has {} bytes", name.len()), "at most 223 fit");
+    }
+    if let Some(bad) = name.chars().find(|c| c.is_control() || c.is_whitespace()) {
+        return wrong(format!("{bad:?} cannot be in an NVMe Qualified Name"), "leave it out");
+    }
+    match name.strip_prefix("nqn.").is_some_and(|rest| qualified(rest).is_ok()) {
+        true => Ok(()),
+        false => wrong(
+            format!("{name:?} is no NVMe Qualified Name"),
+            "nqn.YEAR-MONTH.DOMAIN:TEXT, like \"nqn.2026-11.org.example:disk\", or nqn.2014-08.org.nvmexpress:uuid:UUID",
+        ),
+    }
+}
+
 /// Whether `prefix` can stand before the colon of a name.
 pub fn check_prefix(prefix: &str) -> Result<(), Wrong> {
     characters(prefix)?;

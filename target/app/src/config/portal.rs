@@ -45,7 +45,7 @@ pub(super) fn read(root: &View<'_>, findings: &mut Findings) -> Vec<Portal> {
     let mut portals: Vec<Portal> = Vec::new();
     let mut binds: Vec<Value<SocketAddr>> = Vec::new();
     for view in root.many("portal") {
-        let bind = view.get("bind", kind::address);
+        let bind = view.get("bind", |value| kind::address(value, 3260));
         if !view.has("bind") {
             findings
                 .problems

@@ -7,9 +7,11 @@ use super::remark::{Level, Place, Problem, Remark, Source, Warning};
 use super::secret::quoted;
 use super::target::{Access, Auth};
 use super::view::{Finding, Findings, View};
-use super::{Config, Given, name, portal, size, target, volume};
+use super::{Config, Given, name, nvme, portal, size, target, volume};
+use mainstay_proto::nvme::Subsystem;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use toml::de::DeTable;
@@ -153,7 +155,10 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |key: &str| root.get(key, |value| kind::path(value).map(|path| folder.join(path))).map(|path| path.is);
     let prefix = root.get("name_prefix", kind::name_prefix).map_or(name::PREFIX, |prefix| prefix.is);
-    let portals = portal::read(root, findings);
+    let mut portals = portal::read(root, findings);
+    if !root.has("target") && !root.has("portal") && root.has("nvme") {
+        portals.clear();
+    }
     let volumes = volume::read(root, folder, findings);
     let rest = target::Rest { folder, prefix, portals: &portals, volumes: &volumes };
     let targets = target::read(root, &rest, findings);
@@ -161,7 +166,10 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
         Some(view) => target::chap(&view, folder, findings),
         None => Auth::None,
     };
-    let (some_volume, some_target) = (root.has("volume"), root.has("target"));
+    let rest =
+        nvme::Rest { folder, prefix, taken: portals.iter().map(|portal| portal.bind).collect(), volumes: &volumes };
+    let nvme = nvme::read(root, &rest, findings);
+    let (some_volume, some_target) = (root.has("volume"), root.has("target") || root.has("nvme"));
     let nothing = (volumes.list.is_empty() && !some_volume, targets.is_empty() && !some_target);
     match nothing {
         (true, true) => {
@@ -173,18 +181,21 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
             findings.problems.push(root.finding("this configuration has no volume", "add a [[volume]]"));
         }
         (false, true) => {
-            let right = "add a [[target]] with a LUN for the volume";
-            findings.problems.push(root.finding("this configuration has no target: nobody can log in", right));
+            let right = "add a [[target]] with a LUN for the volume, or an [[nvme.subsystem]] with a namespace";
+            findings
+                .problems
+                .push(root.finding("this configuration has no target and no subsystem: nobody can log in", right));
         }
         (false, false) => {
             for (at, origin) in volumes.places.iter().enumerate() {
                 let used = |target: &target::Target| target.luns.iter().any(|lun| lun.volume == at);
-                if !targets.iter().any(used) {
+                let shown = |subsystem: &Subsystem| subsystem.namespaces.iter().any(|it| it.volume.0 as usize == at);
+                if !targets.iter().any(used) && !nvme.subsystems.iter().any(shown) {
                     findings.warnings.push(Finding {
                         span: origin.span.clone(),
                         key: origin.key.clone(),
-                        what: "no LUN uses this volume: nobody reaches it".into(),
-                        right: "add a [[target.lun]] for it".into(),
+                        what: "no LUN and no namespace uses this volume: nobody reaches it".into(),
+                        right: "add a [[target.lun]] or an [[nvme.subsystem.namespace]] for it".into(),
                     });
                 }
             }
@@ -203,6 +214,7 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
     Config {
         file: Some(file.to_owned()),
         discovery,
+        nvme,
         limits: Limits::read(root.one("limits")),
         name_prefix: prefix.to_owned(),
         state_dir: path("state_dir"),
@@ -239,12 +251,18 @@ pub fn check(path: &Path, out: &mut dyn Write, colours: bool) -> io::Result<i32>
 impl Config {
     /// What it serves: a line in all, then one for each LUN.
     pub fn summary(&self) -> String {
-        let mut text = format!(
-            "good; serves {} as {} on {}\n",
-            count(self.volumes.len(), "volume"),
-            count(self.targets.len(), "target"),
-            kind::list(&self.portals.iter().map(|portal| portal.bind).collect::<Vec<_>>()).replace(" or ", " and "),
-        );
+        let mut served = Vec::new();
+        let at = |binds: Vec<SocketAddr>| kind::list(&binds).replace(" or ", " and ");
+        if !self.targets.is_empty() {
+            let binds = at(self.portals.iter().map(|portal| portal.bind).collect());
+            served.push(format!("{} on {binds}", count(self.targets.len(), "target")));
+        }
+        if !self.nvme.subsystems.is_empty() {
+            let binds = at(self.nvme.portals.iter().map(|portal| portal.bind).collect());
+            served.push(format!("{} on {binds}", count(self.nvme.subsystems.len(), "NVMe subsystem")));
+        }
+        let mut text =
+            format!("good; serves {} as {}\n", count(self.volumes.len(), "volume"), served.join(", and as "));
         for target in &self.targets {
             let who = match (&target.access, &target.auth) {
                 (Access::Anyone, Auth::None) => "anyone".to_owned(),
@@ -256,6 +274,22 @@ impl Config {
                 let read_only = if lun.read_only.unwrap_or(volume.read_only) { ", read-only" } else { "" };
                 let (name, what) = (&volume.name, volume.describe());
                 text += &format!("  {} LUN {}: {name} ({what}{read_only}), for {who}\n", target.name, lun.number);
+            }
+        }
+        for subsystem in &self.nvme.subsystems {
+            let who = match (&subsystem.hosts, &subsystem.keys) {
+                (None, None) => "anyone".to_owned(),
+                (None, Some(_)) => "anyone with the key".to_owned(),
+                (Some(hosts), _) => count(hosts.len(), "listed host"),
+            };
+            for namespace in &subsystem.namespaces {
+                let volume = &self.volumes[namespace.volume.0 as usize];
+                let read_only = if namespace.read_only { ", read-only" } else { "" };
+                let (name, what) = (&volume.name, volume.describe());
+                text += &format!(
+                    "  {} namespace {}: {name} ({what}{read_only}), for {who}\n",
+                    subsystem.nqn, namespace.nsid
+                );
             }
         }
         text

@@ -4,6 +4,7 @@
 //! I2 Restoring checks that the form is whole (indices, addresses, codes); whether this program would take the
 //!    configuration today is for [`Config::recheck`] to say.
 
+use super::nvme::{self, SiteV1};
 use super::{
     Access, Acl, Auth, Backing, Chap, Config, Given, Identity, Limits, Log, LogFormat, Lun, Portal, Target, Volume,
 };
@@ -49,6 +50,8 @@ struct ConfigV1 {
     state_dir_given: bool,
     #[prost(bool, tag = "13")]
     control_given: bool,
+    #[prost(message, optional, tag = "14")]
+    nvme: Option<SiteV1>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -203,6 +206,7 @@ impl Config {
             log_format: self.log.format.and_then(|format| code(&FORMATS, format)),
             state_dir_given: self.given.state_dir,
             control_given: self.given.control,
+            nvme: Some(nvme::save(&self.nvme)),
         };
         Section { kind: KIND.to_owned(), version: VERSION, payload: saved.encode_to_vec() }
     }
@@ -222,6 +226,7 @@ impl Config {
             portals: collect(saved.portals, restore_portal)?,
             volumes: collect(saved.volumes, restore_volume)?,
             targets: Vec::new(),
+            nvme: mainstay_proto::nvme::Site::default(),
             discovery: restore_auth(saved.discovery)?,
             limits: restore_limits(&saved.limits.ok_or_else(|| damaged("the limits"))?)?,
             name_prefix: saved.name_prefix,
@@ -233,6 +238,10 @@ impl Config {
             },
             given: Given { state_dir: saved.state_dir_given, control: saved.control_given },
         };
+        if let Some(site) = saved.nvme {
+            let whole = nvme::restore(site, config.volumes.len());
+            config.nvme = whole.ok_or_else(|| damaged("what is served over NVMe/TCP"))?;
+        }
         config.targets = collect(saved.targets, |target| restore_target(target, &config))?;
         Ok(config)
     }

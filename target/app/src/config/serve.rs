@@ -2,6 +2,7 @@
 
 use super::limits::{Limits, Log};
 use super::name::{self, NAME_BYTES_MAX};
+use super::nvme::{self, Listen};
 use super::portal::{self, Portal};
 use super::remark::{Problem, Remark};
 use super::target::{Access, Auth, Lun, Target};
@@ -25,6 +26,8 @@ pub struct ServeOptions {
     pub read_only: bool,
     /// Where to listen; empty: 127.0.0.1:3260.
     pub iscsi: Vec<SocketAddr>,
+    /// Where to serve NVMe/TCP; empty: 127.0.0.1:4420, and discovery on 8009.
+    pub nvme: Vec<Listen>,
     /// What stands before the colon of target names.
     pub name_prefix: Option<String>,
     /// Where identities are remembered.
@@ -56,6 +59,13 @@ impl Config {
                     .push(Remark::plain(format!("--iscsi {bind}: an earlier one has this address"), "leave one out"));
             }
         }
+        for (at, listen) in options.nvme.iter().enumerate() {
+            let Listen::At(bind) = listen else { continue };
+            let taken = |other: &Listen| matches!(other, Listen::At(other) if portal::clash(*other, *bind));
+            if options.nvme[..at].iter().any(taken) || options.iscsi.iter().any(|other| portal::clash(*other, *bind)) {
+                problems.push(Remark::plain(format!("--nvme {bind}: another one has this address"), "leave one out"));
+            }
+        }
         let volumes = volumes(paths, create, options, &prefix, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
@@ -72,9 +82,11 @@ impl Config {
             access: Access::Anyone,
             auth: Auth::None,
         };
+        let targets: Vec<Target> = volumes.iter().enumerate().map(target).collect();
         Ok(Config {
             file: None,
-            targets: volumes.iter().enumerate().map(target).collect(),
+            nvme: nvme::from_targets(&options.nvme, &targets, &volumes),
+            targets,
             portals,
             volumes,
             discovery: Auth::None,

@@ -192,34 +192,22 @@ fn luns(view: &View<'_>, volumes: &Volumes, findings: &mut Findings) -> Vec<Lun>
             findings.problems.push(number.finding(what, format!("{free} is free")));
         }
         let read_only = view.get("read_only", kind::bool);
-        let named = view.get("volume", kind::label);
-        let is_it = |at: &usize, name: &str| volumes.places[*at].name.as_ref().is_some_and(|known| known.is == name);
-        let volume = named.as_ref().and_then(|named| (0..volumes.list.len()).find(|at| is_it(at, named.is)));
-        match (&named, volume) {
-            (Some(named), None) => {
-                let names = volumes.places.iter().filter_map(|place| place.name.as_ref()).map(|name| name.is.as_str());
-                let right = kind::suggest(named.is, names, "add a [[volume]] of that name");
-                findings.problems.push(named.finding(format!("no volume is called {:?}", named.is), right));
+        let named = volumes.named(&view, findings);
+        if let Some(named) = &named {
+            if let Some((_, first)) = luns.iter().find(|(lun, _)| lun.volume == named.is) {
+                let what = format!("{first} is this volume already");
+                let right = "under two numbers of one target a disk would look like two; leave one of them out";
+                findings.problems.push(named.finding(what, right));
             }
-            (Some(named), Some(volume)) => {
-                if let Some((_, first)) = luns.iter().find(|(lun, _)| lun.volume == volume) {
-                    let what = format!("{first} is this volume already");
-                    let right = "under two numbers of one target a disk would look like two; leave one of them out";
-                    findings.problems.push(named.finding(what, right));
-                }
-                if let Some(read_only) = &read_only
-                    && !read_only.is
-                    && volumes.list[volume].read_only
-                {
-                    let what = format!("the volume {:?} is read-only, so this LUN cannot be writable", named.is);
-                    findings.problems.push(read_only.finding(what, "leave this out, or `read_only` of the volume"));
-                }
+            let volume = &volumes.list[named.is];
+            if let Some(read_only) = read_only.as_ref().filter(|read_only| !read_only.is && volume.read_only) {
+                let what = format!("the volume {:?} is read-only, so this LUN cannot be writable", volume.name);
+                findings.problems.push(read_only.finding(what, "leave this out, or `read_only` of the volume"));
             }
-            (None, _) => {}
         }
         let lun = Lun {
             number: number.map_or(0, |number| number.is as u16),
-            volume: volume.unwrap_or(usize::MAX),
+            volume: named.map_or(usize::MAX, |named| named.is),
             read_only: read_only.map(|read_only| read_only.is),
         };
         luns.push((lun, view.key.clone()));

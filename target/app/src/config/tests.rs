@@ -4,6 +4,7 @@ use super::read::tables;
 use super::remark::{Level, Remark};
 use super::*;
 use mainstay_proto::auth::Hash;
+use mainstay_proto::nvme::Controllers;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -30,7 +31,12 @@ pub(super) fn good(text: &str) -> Config {
 /// A folder with the files that `full.toml` names, and its text.
 pub(super) fn full() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    for (name, secret) in [("mutual.secret", "mutual secret 1\n"), ("b.secret", "secret of b 12")] {
+    for (name, secret) in [
+        ("mutual.secret", "mutual secret 1\n"),
+        ("b.secret", "secret of b 12"),
+        ("b.dhchap", "DHHC-1:01:QLJEESZB3XjdT5O2yRkN1G4AmRlNWkQle3761u+f9Gi4MYCR:\n"),
+        ("controller.dhchap", "DHHC-1:01:O6+/CIgqLRATMJOhuEM/UFY7k8FKzQW3kCjrHRJ5kCctfBbu:\n"),
+    ] {
         fs::write(folder.path().join(name), secret).unwrap();
         fs::set_permissions(folder.path().join(name), Permissions::from_mode(0o600)).unwrap();
     }
@@ -87,11 +93,22 @@ fn a_full_file_is_read() {
     assert!(list[0].auth.is_none());
     let Some(Auth::Chap(chap)) = &list[1].auth else { panic!() };
     assert_eq!(chap.incoming.secret.as_bytes(), b"secret of b 12");
-    assert!(!format!("{config:?}").contains("secret of b"));
+    let subsystem = &config.nvme.subsystems[0];
+    assert_eq!((subsystem.nqn.as_str(), &subsystem.portals[..]), ("nqn.2026-11.org.example:system", &[0][..]));
+    assert_eq!(subsystem.controllers, Controllers::Static(4));
+    assert!(subsystem.namespaces[0].shows_to("nqn.2026-11.org.example:b"));
+    assert!(!subsystem.namespaces[0].shows_to("nqn.2026-11.org.example:a") && subsystem.namespaces[1].read_only);
+    let keys = subsystem.keys_of("nqn.2026-11.org.example:a").unwrap();
+    assert_eq!((&keys.hashes[..], &keys.groups[..]), (&[3][..], &[2, 5][..]));
+    assert!(subsystem.keys_of("nqn.2026-11.org.example:b").unwrap().host.ends_with("u+f9Gi4MYCR:"));
+    assert!(config.nvme.portals[2].discovery_only && config.nvme.discovery.announce);
+    assert_eq!((config.nvme.discovery.referrals[0].port, config.nvme.limits.in_capsule), (8009, 32 << 10));
+    assert!(!format!("{config:?}").contains("secret of b") && !format!("{config:?}").contains("DHHC"));
     assert!(warnings.contains("chmod 600"), "{warnings}");
     assert!(warnings.contains("anyone who reaches [::]:3260 may use this target"), "{warnings}");
     assert!(!warnings.contains("a secret of some length"), "{warnings}");
-    assert!(config.summary().starts_with("good; serves 3 volumes as 2 targets on 127.0.0.1:3261 and [::]:3260\n"));
+    assert!(config.summary().starts_with("good; serves 3 volumes as 2 targets on 127.0.0.1:3261 and [::]:3260, and as 1 NVMe subsystem on 127.0.0.1:4421, [::]:4420 \
+         and [::]:8009\n"));
 }
 
 #[test]
@@ -338,7 +355,7 @@ fn the_example_shows_every_key_as_it_is() {
     let text: Vec<String> = EXAMPLE.lines().map(on).collect();
     let said = problems(&text.join("\n"), Path::new("no/such/folder"));
     let counts = ["there is a `secret` already", "there is no folder", "REPLACE-ME: No such file", "error: "];
-    assert_eq!(counts.map(|sign| said.matches(sign).count()), [2, 1, 1, 4], "{said}");
+    assert_eq!(counts.map(|sign| said.matches(sign).count()), [2, 1, 1, 6], "{said}");
 }
 
 #[test]

@@ -143,6 +143,23 @@ pub(super) struct Volumes {
     pub places: Vec<Origin>,
 }
 
+impl Volumes {
+    /// The volume that the key `volume` of `view` names.
+    pub fn named(&self, view: &View<'_>, findings: &mut Findings) -> Option<Value<usize>> {
+        let named = view.get("volume", kind::label)?;
+        let is_it = |place: &Origin| place.name.as_ref().is_some_and(|known| known.is == named.is);
+        match self.places.iter().position(is_it) {
+            Some(at) => Some(Value { is: at, span: named.span, key: named.key }),
+            None => {
+                let names = self.places.iter().filter_map(|place| place.name.as_ref()).map(|name| name.is.as_str());
+                let right = kind::suggest(named.is, names, "add a [[volume]] of that name");
+                findings.problems.push(named.finding(format!("no volume is called {:?}", named.is), right));
+                None
+            }
+        }
+    }
+}
+
 /// What later checks have to point at.
 pub(super) struct Origin {
     pub name: Option<Value<String>>,

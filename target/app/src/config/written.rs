@@ -8,8 +8,10 @@ use super::remark::{Problem, Remark};
 use super::target::{Access, Acl, Auth, Target};
 use super::view::{Findings, View};
 use super::volume::{Backing, Volume};
-use super::{Config, LogFormat, read, size};
+use super::{Config, LogFormat, nvme, read, size};
+use mainstay_proto::auth::dhchap::Key;
 use mainstay_proto::auth::{Credential, Hash, SECRET_BYTES_MAX, Secret};
+use mainstay_proto::nvme::Keys;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -39,6 +41,10 @@ impl Config {
                 let what = format!("a CHAP secret of {len} bytes is in use");
                 problems.push(Remark::plain(what, format!("1 to {SECRET_BYTES_MAX} can be")));
             }
+        }
+        let keys = self.nvme_keys().into_iter().flat_map(|keys| [Some(&keys.host), keys.controller.as_ref()]);
+        for error in keys.flatten().filter_map(|key| Key::parse(key).err()) {
+            problems.push(Remark::plain(format!("a key of DH-HMAC-CHAP is in use, and {error}"), ""));
         }
         let text = self.written(&mut names_of_secrets()).to_string();
         let (document, errors) = DeTable::parse_recoverable(&text);
@@ -111,6 +117,15 @@ impl Config {
         secrets
     }
 
+    fn nvme_keys(&self) -> Vec<&Keys> {
+        let mut keys: Vec<&Keys> = self.nvme.discovery.keys.iter().collect();
+        for subsystem in &self.nvme.subsystems {
+            keys.extend(&subsystem.keys);
+            keys.extend(subsystem.hosts.iter().flatten().filter_map(|host| host.keys.as_ref()));
+        }
+        keys
+    }
+
     /// Every key whose value is not the default, and every limit; `secret` gives what stands for a secret.
     fn written(&self, secret: &mut dyn FnMut(&Secret) -> String) -> Table {
         let mut out = Table::new();
@@ -124,6 +139,8 @@ impl Config {
         if let Some(chap) = chap(&self.discovery, secret) {
             put(&mut out, "discovery", Table::from_iter([("chap".to_owned(), chap)]));
         }
+        let name = |at: usize| self.volumes[at].name.clone();
+        put_some(&mut out, "nvme", nvme::write(&self.nvme, &name, secret));
         let limits = &self.limits;
         let mut table = Table::new();
         put(&mut table, "memory", bytes(limits.memory));
@@ -193,11 +210,11 @@ fn names_of_secrets() -> impl FnMut(&Secret) -> String {
     }
 }
 
-fn put(out: &mut Table, key: &str, value: impl Into<Value>) {
+pub(super) fn put(out: &mut Table, key: &str, value: impl Into<Value>) {
     out.insert(key.to_owned(), value.into());
 }
 
-fn put_some<T: Into<Value>>(out: &mut Table, key: &str, value: Option<T>) {
+pub(super) fn put_some<T: Into<Value>>(out: &mut Table, key: &str, value: Option<T>) {
     if let Some(value) = value {
         put(out, key, value);
     }
@@ -218,7 +235,7 @@ fn number(number: u64) -> Value {
 }
 
 /// A size as it reads best, but exactly.
-fn bytes(bytes: u64) -> Value {
+pub(super) fn bytes(bytes: u64) -> Value {
     let text = size::bytes(bytes);
     if size::parse(&text) == Ok(bytes) { text.into() } else { bytes.to_string().into() }
 }
@@ -233,7 +250,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn portal(portal: &Portal) -> Value {
     let mut out = Table::new();
-    if address_of(&portal.name) == Some(portal.bind) {
+    if address_of(&portal.name, 3260) == Some(portal.bind) {
         // Without a name of its own it has the text of its address.
         put(&mut out, "bind", &portal.name[..]);
     } else {
@@ -317,7 +334,8 @@ fn tables(value: Option<&Value>) -> Option<Vec<(String, &Table)>> {
     let mut list: Vec<(String, &Table)> = Vec::new();
     for each in value.as_array()? {
         let table = each.as_table()?;
-        let name = ["name", "bind", "number"].iter().find_map(|key| table.get(*key)).map(Value::to_string);
+        let name =
+            ["name", "bind", "number", "nsid", "address"].iter().find_map(|key| table.get(*key)).map(Value::to_string);
         let mut name = name.unwrap_or_default();
         // Two portals on whatever port is free have one name.
         while list.iter().any(|(other, _)| *other == name) {
@@ -355,7 +373,7 @@ fn changed(path: &str, key: &str, ours: Option<&Value>, theirs: Option<&Value>) 
         Some(value) => value.to_string(),
     };
     match (ours, theirs) {
-        _ if key == "secret" => format!("{path}: another one"),
+        _ if ["secret", "key", "controller_key"].contains(&key) => format!("{path}: another one"),
         (None, Some(Value::Table(_))) => format!("{path}: new"),
         (Some(Value::Table(_)), None) => format!("{path}: gone"),
         _ => format!("{path}: {} to {}", told(ours), told(theirs)),

@@ -49,6 +49,10 @@ pub enum Code {
     Busy = 7,
     /// Not for this user.
     Forbidden = 8,
+    /// No portal of this name.
+    NoSuchPortal = 9,
+    /// No group of volumes with this number behind the portal.
+    NoSuchGroup = 10,
 }
 
 impl Error {
@@ -76,6 +80,29 @@ impl Error {
             if names.is_empty() { "there are none".to_owned() } else { format!("volumes: {}", names.join(", ")) };
         Error::new(Code::NoSuchVolume, format!("there is no volume {name:?}; {known}"))
             .with(serde_json::json!({ "volume": name, "volumes": names }))
+    }
+
+    /// No portal `name`; `names` are those there are.
+    pub fn no_portal<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Error {
+        let names: Vec<&str> = names.into_iter().collect();
+        let known = match names.is_empty() {
+            true => "NVMe/TCP is not served".to_owned(),
+            false => format!("portals: {}", names.join(", ")),
+        };
+        Error::new(Code::NoSuchPortal, format!("there is no NVMe portal {name:?}; {known}"))
+            .with(serde_json::json!({ "portal": name, "portals": names }))
+    }
+
+    /// No volume behind `portal` is in `group`.
+    pub fn no_group(group: u16, portal: &str) -> Error {
+        let message = format!("no volume behind {portal:?} is in group {group} (`mainstay path show` lists them)");
+        Error::new(Code::NoSuchGroup, message).with(serde_json::json!({ "group": group, "portal": portal }))
+    }
+
+    /// A state that ways do not have.
+    pub fn no_access(state: &str) -> Error {
+        let known: Vec<&str> = mainstay_base::path::Access::ALL.iter().map(|access| access.name()).collect();
+        Error::new(Code::InvalidParams, format!("there is no state {state:.64?}; there are {}", known.join(", ")))
     }
 
     /// `size` is less than the volume has.

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use super::error::{Code, Error};
 
+mod nvme;
 mod served;
 mod swap;
 
+pub use nvme::{Controller, Namespace, Nvme, NvmePortal, PathsSet, Queue, SetPath, Subsystem, Way};
 pub use served::{Served, ServedVolume};
 pub use swap::{
     Carried, DEADLINE_MAX, NotCarried, Pause, Program, SWAPS_MAX, Snapshotted, Swap, SwapOutcome, SwapReport,
@@ -35,6 +37,8 @@ pub enum Call {
     Events,
     /// `swap`: becomes another version of the program; [`SwapReport`].
     Swap(Swap),
+    /// `path`: sets how volumes are reached through a portal; [`PathsSet`].
+    Path(SetPath),
     /// `snapshot`: the state, as a swap would hand it over; [`Snapshotted`].
     Snapshot,
 }
@@ -69,7 +73,7 @@ pub struct ClearPoison {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-const METHODS: &str = "status, kick, resize, clear-poison, events, swap, snapshot";
+const METHODS: &str = "status, kick, resize, clear-poison, path, events, swap, snapshot";
 
 impl Call {
     /// The method's name.
@@ -81,6 +85,7 @@ impl Call {
             Call::ClearPoison(_) => "clear-poison",
             Call::Events => "events",
             Call::Swap(_) => "swap",
+            Call::Path(_) => "path",
             Call::Snapshot => "snapshot",
         }
     }
@@ -93,6 +98,7 @@ impl Call {
             Call::Resize(resize) => serde_json::json!(resize),
             Call::ClearPoison(clear) => serde_json::json!(clear),
             Call::Swap(swap) => serde_json::json!(swap),
+            Call::Path(path) => serde_json::json!(path),
         }
     }
 
@@ -109,6 +115,7 @@ impl Call {
             "clear-poison" => take(params).map(Call::ClearPoison),
             "events" => take::<Nothing>(params).map(|_| Call::Events),
             "swap" => take(params).map(Call::Swap),
+            "path" => take(params).map(Call::Path),
             "snapshot" => take::<Nothing>(params).map(|_| Call::Snapshot),
             other => {
                 Err(Error::new(Code::MethodNotFound, format!("there is no method {other:.64?}; there are {METHODS}")))
@@ -162,6 +169,9 @@ pub struct Status {
     pub targets: Vec<Target>,
     /// Who is logged in, by id.
     pub sessions: Vec<Session>,
+    /// What is served over NVMe/TCP.
+    #[serde(default)]
+    pub nvme: Nvme,
     /// The disks.
     pub volumes: Vec<Volume>,
     /// The last logins that were refused, oldest first, at most [`REFUSED_LOGINS_MAX`].
@@ -530,6 +540,8 @@ pub enum What {
     },
     /// A volume has another size.
     Resized(Resized),
+    /// A group of volumes is reached otherwise through a portal.
+    Path(Way),
     /// We are on our way out.
     Stopping { why: String },
     /// The other program has rehearsed well; the pause comes next, then `resumed` or `rolled-back`.

@@ -86,6 +86,9 @@ pub fn event_line(event: &Event, paint: Paint) -> String {
         What::Resized(Resized { volume, size_old, size }) => {
             ("resized ".to_owned(), format!("volume {volume}: {} to {}", size::bytes(*size_old), size::bytes(*size)))
         }
+        What::Path(way) => {
+            ("path    ".to_owned(), format!("group {} through {}: {}", way.group, way.portal, way.state))
+        }
         What::Stopping { why } => ("stopping".to_owned(), why.clone()),
         What::SwapPlanned { from, to, by } => {
             let by = by.as_ref().map_or_else(String::new, |by| format!(", asked by {by}"));

@@ -14,6 +14,7 @@ mod identify;
 mod kick;
 pub mod log;
 mod paint;
+mod path;
 mod resize;
 pub mod serve;
 pub mod size;
@@ -32,9 +33,9 @@ pub use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Serves block volumes over iSCSI
+/// Serves block volumes over iSCSI and NVMe/TCP
 ///
-/// Mainstay turns files, block devices and memory into disks that other machines attach over iSCSI. One command is enough
+/// Mainstay turns files, block devices and memory into disks that other machines attach over iSCSI or NVMe/TCP. One command is enough
 /// to begin; a configuration file gives names, access lists, CHAP and more.
 #[derive(Debug, Parser)]
 #[command(
@@ -88,6 +89,7 @@ pub enum Verb {
     Swap(swap::Swap),
     Kick(kick::Kick),
     Resize(resize::Resize),
+    Path(path::Path),
     ClearPoison(clear_poison::ClearPoison),
     Check(check::Check),
     Config(config::Config),
@@ -143,6 +145,7 @@ pub fn run(cli: Cli, parts: Parts) -> ExitCode {
         Verb::Swap(verb) => verb.run(),
         Verb::Kick(verb) => verb.run(),
         Verb::Resize(verb) => verb.run(),
+        Verb::Path(verb) => verb.run(),
         Verb::ClearPoison(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Config(verb) => verb.run(),

@@ -5,7 +5,7 @@ use super::events::{event_json, event_line};
 use super::failure::{Failure, say};
 use super::paint::Paint;
 use super::{log, size};
-use crate::config::{Config, Given, Level, Problem, Remark, ServeOptions, Told, Voice};
+use crate::config::{Config, Given, Level, Listen, Problem, Remark, ServeOptions, Told, Voice};
 use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use clap::Args;
@@ -14,8 +14,9 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// The port of iSCSI (RFC 7143 §15).
+/// The ports of iSCSI (RFC 7143 §15) and of NVMe/TCP.
 const PORT: u16 = 3260;
+const NVME_PORT: u16 = 4420;
 
 /// Serve volumes, in the foreground
 ///
@@ -40,7 +41,7 @@ pub struct Serve {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Serve what this file says
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "size", "iscsi", "name_prefix", "block_size", "read_only"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["paths", "size", "iscsi", "nvme", "name_prefix", "block_size", "read_only"])]
     pub config: Option<PathBuf>,
     /// Size of files that are made and of the disk in memory: 512M, 20G, 1.5T [default: 1G]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
@@ -48,6 +49,9 @@ pub struct Serve {
     /// Address to listen on, again for more [default: 127.0.0.1:3260, this machine only]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = address)]
     pub iscsi: Vec<SocketAddr>,
+    /// Address to serve NVMe/TCP on, again for more; or `none` [default: 127.0.0.1:4420, and discovery on 127.0.0.1:8009]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = listen)]
+    pub nvme: Vec<Listen>,
     /// Beginning of the target names; a colon and the file's name follow [default: iqn.2026-11.internal.mainstay]
     #[arg(long, value_name = "IQN")]
     pub name_prefix: Option<String>,
@@ -85,12 +89,23 @@ pub struct Serve {
 
 /// `text` as an address to listen on, with the port of iSCSI unless it names one.
 fn address(text: &str) -> Result<SocketAddr, String> {
+    address_or(text, PORT)
+}
+
+/// The same for NVMe/TCP, which can be left out.
+fn listen(text: &str) -> Result<Listen, String> {
+    if text == "none" {
+        return Ok(Listen::None);
+    }
+    address_or(text, NVME_PORT).map(Listen::At)
+}
+
+fn address_or(text: &str, port: u16) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let with_port = || text.parse::<SocketAddr>().ok();
-    let without = || bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, PORT));
+    let without = || bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port));
     with_port().or_else(without).ok_or_else(|| {
-        "write an address and a port, like 127.0.0.1:3260, 0.0.0.0:3260 (all of IPv4) or [::]:3260 (all of IPv6)"
-            .to_owned()
+        format!("write an address and a port, like 127.0.0.1:{port}, 0.0.0.0:{port} (all of IPv4) or [::]:{port} (all of IPv6)")
     })
 }
 
@@ -128,6 +143,7 @@ impl Serve {
             block_bytes: self.block_size.as_deref().and_then(|bytes| bytes.parse().ok()),
             read_only: self.read_only,
             iscsi: self.iscsi.clone(),
+            nvme: self.nvme.clone(),
             name_prefix: self.name_prefix.clone(),
             state_dir: self.state_dir.clone(),
             control: self.control.clone(),

@@ -8,13 +8,18 @@ use super::world::{Hold, Socket, World};
 use crate::control::error::{Code, Error};
 use crate::control::machine::{Machine, Ticket};
 use crate::control::place::CONNECTIONS_MAX;
-use crate::control::words::{Call, Cleared, Kicked, PROTOCOL, Resized, Snapshotted, Subscribed, What};
+use crate::control::words::{
+    Call, Cleared, Kicked, PROTOCOL, PathsSet, Resized, SetPath, Snapshotted, Subscribed, Way, What,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use mainstay_base::path::{Access, GroupId};
 use mainstay_base::sam::NexusId;
-use mainstay_base::unit::Geometry;
+use mainstay_base::unit::{Geometry, VolumeId};
 use mainstay_proto::iscsi::CloseReason;
+use mainstay_proto::nvme::controller::Notice;
 use socket2::SockRef;
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use tokio::io::Interest;
@@ -145,6 +150,10 @@ fn answer(shared: &Shared, world: &mut World, id: ControlId, ticket: Ticket, cal
             let result = world.clear_poison(&clear.volume);
             return world.respond(id, ticket, result);
         }
+        Call::Path(path) => {
+            let result = world.set_path(&path);
+            return world.respond(id, ticket, result);
+        }
         Call::Swap(swap) => return super::swap::begin(shared, world, (id, ticket), swap),
         Call::Snapshot => return take_snapshot(shared, world, id, ticket),
     };
@@ -212,9 +221,40 @@ impl World {
 
     fn kick(&mut self, session: u64) -> Result<Kicked, Error> {
         let connection = self.connections.get(&NexusId(session)).ok_or_else(|| Error::no_session(session))?;
-        let initiator = connection.nexus.info().initiator.clone();
+        let initiator = connection.machine.party().initiator;
         self.close(NexusId(session), CloseReason::Kicked);
         Ok(Kicked { session, initiator })
+    }
+
+    fn set_path(&mut self, set: &SetPath) -> Result<PathsSet, Error> {
+        let portals = &self.nvme.site.portals;
+        let names = || portals.iter().filter(|portal| !portal.discovery_only).map(|portal| portal.name.as_str());
+        let found = portals.iter().position(|portal| portal.name == set.portal && !portal.discovery_only);
+        let portal = found.ok_or_else(|| Error::no_portal(&set.portal, names()))?;
+        let access = Access::named(&set.state).ok_or_else(|| Error::no_access(&set.state))?;
+        let subsystems = self.nvme.site.subsystems.iter().filter(|subsystem| subsystem.portals.contains(&portal));
+        let groups: BTreeSet<GroupId> =
+            subsystems.flat_map(|subsystem| &subsystem.namespaces).map(|namespace| namespace.group).collect();
+        let groups = match set.group.map(GroupId) {
+            None => groups,
+            Some(group) if groups.contains(&group) => BTreeSet::from([group]),
+            Some(group) => return Err(Error::no_group(group.0, &set.portal)),
+        };
+        let mut changed = Vec::new();
+        for group in groups {
+            if self.nvme.paths.set(portal, group, access) {
+                let changes = self.nvme.paths.changes(portal, group);
+                let (portal, state) = (set.portal.clone(), access.name().to_owned());
+                changed.push(Way { portal, group: group.0, state, changes });
+            }
+        }
+        if !changed.is_empty() {
+            self.tell_controllers(Notice::Paths);
+        }
+        for way in &changed {
+            self.tell(What::Path(way.clone()));
+        }
+        Ok(PathsSet { changed })
     }
 
     fn volume_named(&self, name: &str) -> Result<usize, Error> {
@@ -248,6 +288,7 @@ impl World {
     fn resized(&mut self, index: usize, name: String, old: Geometry) -> Resized {
         let geometry = self.volumes[index].geometry();
         self.units[index].resized(geometry);
+        self.tell_controllers(Notice::Volume(VolumeId(index as u32)));
         let resized = Resized { volume: name, size_old: old.bytes(), size: geometry.bytes() };
         self.tell(What::Resized(resized.clone()));
         resized

@@ -13,7 +13,11 @@ const OURSELVES: usize = 48;
 /// descriptors would not last would take them from the admins too. A program that takes over has the limit as it was raised.
 pub(super) fn raise_for(config: &Config) -> usize {
     let wanted = config.limits.sessions_max;
-    let others = OURSELVES + CONNECTIONS_MAX + EACH_VOLUME * config.volumes.len() + config.portals.len();
+    let others = OURSELVES
+        + CONNECTIONS_MAX
+        + EACH_VOLUME * config.volumes.len()
+        + config.portals.len()
+        + config.nvme.portals.len();
     // Those who log in, and discovery sessions.
     let others = others + 2 * config.limits.logins_max;
     let allowed = usize::try_from(raise((others + wanted) as u64)).unwrap_or(usize::MAX);

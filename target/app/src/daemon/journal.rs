@@ -1,12 +1,11 @@
 //! What is told to people and programs: events to the console and to subscribers, log lines, the last refused logins.
 
-use super::world::World;
+use super::world::{Party, World};
 use crate::control::words::{Event, REFUSED_LOGINS_MAX, RefusedLogin, What};
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
 use mainstay_base::unit::{Completion, Fault, Op};
 use mainstay_edge::clock;
-use mainstay_proto::iscsi::{Notice, SessionInfo};
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -80,20 +79,20 @@ impl World {
     }
 
     /// A connection has something to say.
-    pub(super) fn notice(&mut self, id: NexusId, notice: &Notice) {
-        let peer = self.connections.get(&id).map(|connection| connection.nexus.info().peer);
+    pub(super) fn notice(&mut self, id: NexusId, notice: &str) {
+        let peer = self.connections.get(&id).map(|connection| connection.machine.peer());
         tracing::warn!(session = id.0, "{notice}");
         self.tell(What::Error { session: Some(id.0), volume: None, peer, message: notice.to_string() });
     }
 
     /// A login was refused.
     pub(super) fn refused(&mut self, id: NexusId, step: String, why: String) {
-        let Some(info) = self.connections.get(&id).map(|connection| connection.nexus.info()) else { return };
+        let Some(party) = self.connections.get(&id).map(|connection| connection.machine.party()) else { return };
         let refused = RefusedLogin {
             time_ms: unix_ms(),
-            peer: info.peer,
-            initiator: (!info.initiator.is_empty()).then(|| info.initiator.clone()),
-            target: info.target_name.clone(),
+            peer: party.peer,
+            initiator: Some(party.initiator).filter(|name| !name.is_empty()),
+            target: party.target,
             step,
             why,
         };
@@ -105,16 +104,15 @@ impl World {
 
     /// A session entered full feature phase.
     pub(super) fn logged_in(&mut self, id: NexusId) {
-        let Some(info) = self.connections.get(&id).map(|connection| connection.nexus.info()) else { return };
-        let (initiator, target) = (info.initiator.clone(), info.target_name.clone());
-        let (peer, local) = (info.peer, info.local);
+        let Some(party) = self.connections.get(&id).map(|connection| connection.machine.party()) else { return };
+        let Party { peer, local, initiator, target } = party;
         tracing::info!(session = id.0, %peer, initiator, target, "login");
         self.tell(What::Login { session: id.0, initiator, target, peer, local });
     }
 
     /// A session that had logged in is over.
-    pub(super) fn logged_out(&mut self, id: NexusId, info: &SessionInfo, why: &str) {
-        let (initiator, target, peer) = (info.initiator.clone(), info.target_name.clone(), info.peer);
+    pub(super) fn logged_out(&mut self, id: NexusId, party: Party, why: &str) {
+        let Party { peer, initiator, target, .. } = party;
         tracing::info!(session = id.0, %peer, initiator, target, "logout: {why}");
         self.tell(What::Logout { session: id.0, initiator, target, peer, why: why.to_owned() });
     }

@@ -89,8 +89,10 @@ fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec
         reactor::spawn(&broken, control::serve(shared.clone(), id));
     }
     let listeners = world.listeners.iter().enumerate().filter_map(|(index, socket)| Some((index, socket.live()?)));
+    let iscsi = world.site.portals.len();
     let accept = |(index, listener): (usize, &Rc<TcpListener>)| {
-        reactor::spawn(&broken, reactor::accept(shared.clone(), listener.clone(), index))
+        let portal = index.checked_sub(iscsi).map_or(reactor::Portal::Iscsi(index), reactor::Portal::Nvme);
+        reactor::spawn(&broken, reactor::accept(shared.clone(), listener.clone(), portal))
     };
     let accepting = listeners.map(accept).collect();
     if let Some(listener) = world.control_listener.live() {
@@ -98,6 +100,7 @@ fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec
     }
     reactor::spawn(&broken, reactor::complete(shared.clone(), world.answered.clone()));
     reactor::spawn(&broken, reactor::keep_time(shared.clone()));
+    reactor::spawn(&broken, reactor::compute(shared.clone()));
     // The first word comes at once, so it also ends the silence of a pause.
     let watched = supervisor.clone();
     reactor::spawn(&broken, async move { watched.keep_saying().await });

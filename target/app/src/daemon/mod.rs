@@ -1,5 +1,6 @@
 //! The composition root: opens what is configured, introduces the rooms to each other, and runs until told to stop.
 
+mod associations;
 mod control;
 mod descriptors;
 mod fault;
@@ -33,6 +34,7 @@ use mainstay_edge::state::{StateDir, StateError};
 use mainstay_edge::volume::{OpenError, Volume};
 use mainstay_proto::iscsi::Site;
 use mainstay_proto::nexus::Export;
+use mainstay_proto::nvme;
 use mainstay_proto::scsi::LogicalUnit;
 use std::io;
 use std::net::SocketAddr;
@@ -85,10 +87,11 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
     let control_path = options.control.clone();
     let state = StateDir::open(&options.state_dir)?;
     let (mut site, exports) = site::site(&config);
+    let mut nvme = config.nvme.clone();
     // Before any volume is opened: an address that is taken must not leave a file behind that was made for nothing.
-    let listeners = listen(&mut site)?;
+    let listeners = listen(&mut site, &mut nvme)?;
     let control = place::bind(&options.control)?;
-    let world = world(config, options, site, exports, state, listeners, control.into());
+    let world = world(config, options, (site, exports, nvme), state, listeners, control.into());
     let ready = world.and_then(|mut world| Ok((live::awake(&mut world)?, world)));
     let (awake, world) = ready.inspect_err(|_| place::unbind(&control_path))?;
     live::live(world, awake)
@@ -97,10 +100,9 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
 fn world(
     config: Config,
     options: Options,
-    site: Site,
-    exports: Vec<Export>,
+    (site, exports, nvme): (Site, Vec<Export>, nvme::Site),
     state: StateDir,
-    listeners: Vec<OwnedFd>,
+    listeners: Vec<Option<OwnedFd>>,
     control: OwnedFd,
 ) -> Result<World, Error> {
     let volumes = open_volumes(&config, &state)?;
@@ -119,11 +121,12 @@ fn world(
     Ok(World::new(Ground {
         site,
         exports,
+        nvme,
         units: volumes.iter().enumerate().map(|(index, (volume, _))| unit(index, volume)).collect(),
         volumes,
         arena: Arena::new(region.clone(), memory).with_accounts(OWN, accounts),
         region,
-        listeners: listeners.into_iter().map(Socket::Parked).collect(),
+        listeners: listeners.into_iter().map(|listener| listener.map_or(Socket::Lost, Socket::Parked)).collect(),
         control_listener: Socket::Parked(control),
         sessions_max,
         console: options.console,
@@ -154,28 +157,41 @@ fn open_volumes(config: &Config, state: &StateDir) -> Result<Vec<Opened>, Error>
     config.volumes.iter().map(open).collect()
 }
 
-/// Listen on every portal; a port of 0 becomes the one the system chose.
-fn listen(site: &mut Site) -> Result<Vec<OwnedFd>, Error> {
+/// Listen on every portal; a port of 0 becomes the one the system chose. None for one that gave way to somebody else.
+fn listen(site: &mut Site, nvme: &mut nvme::Site) -> Result<Vec<Option<OwnedFd>>, Error> {
     let mut listeners = Vec::new();
     for portal in &mut site.portals {
-        let addr = portal.bind;
-        let failed = |error: io::Error| Error::Listen { addr, why: explain(addr, &error) };
-        let listener = portal::listen(addr).map_err(failed)?;
-        portal.bind = listener.local_addr().map_err(failed)?;
-        listeners.push(listener.into());
+        listeners.push(Some(listen_on(&mut portal.bind, "--iscsi")?));
+    }
+    for portal in &mut nvme.portals {
+        listeners.push(match listen_on(&mut portal.bind, "--nvme") {
+            Err(error) if portal.optional => {
+                tracing::warn!("NVMe/TCP is not served there: {error}");
+                None
+            }
+            listener => Some(listener?),
+        });
     }
     Ok(listeners)
+}
+
+fn listen_on(bind: &mut SocketAddr, option: &str) -> Result<OwnedFd, Error> {
+    let addr = *bind;
+    let failed = |error: io::Error| Error::Listen { addr, why: explain(addr, option, &error) };
+    let listener = portal::listen(addr).map_err(failed)?;
+    *bind = listener.local_addr().map_err(failed)?;
+    Ok(listener.into())
 }
 
 fn unit(index: usize, volume: &Volume) -> LogicalUnit {
     LogicalUnit::new(VolumeId(index as u32), volume.geometry(), volume.identity().clone(), volume.behaviour())
 }
 
-fn explain(addr: SocketAddr, error: &io::Error) -> String {
+fn explain(addr: SocketAddr, option: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
-                "something else listens there (`ss -ltnp 'sport = :{}'` says what); choose another address with --iscsi",
+                "something else listens there (`ss -ltnp 'sport = :{}'` says what); choose another address with {option}",
                 addr.port()
             )
         }
@@ -209,6 +225,8 @@ impl World {
             config: self.places.config.clone(),
             portals: self.describe_portals(),
             targets: self.describe_targets(),
+            nvme_portals: self.describe_nvme_portals(),
+            subsystems: self.describe_subsystems(),
             volumes: (0..self.volumes.len()).map(volume).collect(),
         }
     }

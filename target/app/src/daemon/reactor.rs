@@ -1,14 +1,16 @@
 //! The tasks of the runtime. They wait, and call into the world; they carry nothing over a wait that matters.
 
 use super::vigil::WAITS_MAX;
-use super::world::World;
+use super::world::{Setup, World};
 use crate::config::Config;
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::Op;
 use mainstay_edge::volume::Volume;
 use mainstay_edge::{clock, portal};
+use mainstay_proto::auth::dhchap;
 use mainstay_proto::iscsi::keys::Offers;
-use mainstay_proto::iscsi::{Limits, Setup};
+use mainstay_proto::iscsi::{self, Limits};
+use mainstay_proto::{nvmetcp, queue};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,8 +62,15 @@ pub(super) fn spawn(broken: &Rc<Notify>, task: impl Future<Output = ()> + 'stati
     })
 }
 
+/// What is spoken on a listener, and on which portal of that protocol.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Portal {
+    Iscsi(usize),
+    Nvme(usize),
+}
+
 /// Accept connections of one portal, for ever.
-pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usize) {
+pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: Portal) {
     let broken = world.borrow().broken.clone();
     let limits = limits(&world.borrow().config);
     let mut told = false;
@@ -89,8 +98,18 @@ pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: usi
             tracing::error!("no random numbers, so no safe logins: {error}");
             continue;
         }
-        let setup =
-            Setup { local, peer, portal, limits: limits.clone(), seed, offers: Offers::default(), now: clock::now() };
+        let now = clock::now();
+        let setup = match portal {
+            Portal::Iscsi(portal) => {
+                let (limits, offers) = (limits.clone(), Offers::default());
+                Setup::Iscsi(iscsi::Setup { local, peer, portal, limits, seed, offers, now })
+            }
+            Portal::Nvme(portal) => {
+                let limits = nvmetcp::Limits::default();
+                let transport = nvmetcp::Setup { local, peer, portal, limits, now };
+                Setup::Nvme(queue::Setup { transport, seed })
+            }
+        };
         let id = world.borrow_mut().admit_connection(stream, setup);
         spawn(&broken, serve(world.clone(), id));
     }
@@ -141,6 +160,25 @@ pub(super) async fn complete(world: Shared, answered: Arc<Notify>) {
             && (0..WAITS_MAX).all(|_| world.borrow_mut().watch(id))
         {
             tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Compute what queues wait for, one after the other: each takes a thread for a while.
+pub(super) async fn compute(world: Shared) {
+    let bell = world.borrow().to_compute.clone();
+    loop {
+        bell.notified().await;
+        loop {
+            let Some((id, work)) = world.borrow_mut().next_computation() else { break };
+            world.borrow_mut().calls_waiting += 1;
+            let power = tokio::task::spawn_blocking(move || dhchap::compute(&work)).await;
+            let mut world = world.borrow_mut();
+            world.calls_waiting -= 1;
+            // Who waits for one that broke is not let in.
+            if let Ok(power) = power {
+                world.computed(id, &power);
+            }
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What `status` answers.
 
+mod nvme;
+
 use super::journal::unix_ms;
 use super::swap::VERSION;
 use super::world::{Connection, World};
 use crate::control::words::{self, Auth, PROTOCOL, SessionState, Status};
 use mainstay_base::sam::NexusId;
 use mainstay_proto::iscsi::{Phase, SessionInfo, site};
+use mainstay_proto::nexus::Nexus;
 use std::fmt::Write as _;
 
 impl World {
@@ -15,7 +18,8 @@ impl World {
             daemon: self.describe_daemon(),
             portals: self.describe_portals(),
             targets: self.describe_targets(),
-            sessions: self.connections.iter().map(|(&id, connection)| self.describe_session(id, connection)).collect(),
+            nvme: self.describe_nvme(),
+            sessions: self.sessions_described(),
             volumes: (0..self.volumes.len()).map(|index| self.describe_volume(index)).collect(),
             refused_logins: self.refusals.0.iter().cloned().collect(),
             swaps: self.history.iter().cloned().collect(),
@@ -47,7 +51,8 @@ impl World {
             sessions: self
                 .connections
                 .values()
-                .filter(|c| c.nexus.info().portal == index && c.nexus.info().phase == Phase::FullFeature)
+                .filter_map(|connection| connection.machine.nexus())
+                .filter(|nexus| nexus.info().portal == index && nexus.info().phase == Phase::FullFeature)
                 .count() as u32,
         };
         self.site.portals.iter().enumerate().map(describe).collect()
@@ -71,31 +76,12 @@ impl World {
         self.site.targets.iter().zip(&self.exports).map(describe).collect()
     }
 
-    fn describe_session(&self, id: NexusId, connection: &Connection) -> words::Session {
-        let info = connection.nexus.info();
-        words::Session {
-            id: id.0,
-            initiator: info.initiator.clone(),
-            target: info.target_name.clone(),
-            peer: info.peer,
-            local: info.local,
-            isid: info.isid.to_string(),
-            tsih: info.tsih,
-            state: match info.phase {
-                Phase::Login | Phase::Deciding => SessionState::Login,
-                Phase::FullFeature => SessionState::Active,
-                Phase::Closing | Phase::Closed => SessionState::Closing,
-            },
-            since_ms: connection.since_ms,
-            negotiated: negotiated(info),
-            commands: info.traffic.commands,
-            commands_open: connection.nexus.tasks_live() as u32,
-            read_bytes: info.traffic.sent_bytes,
-            written_bytes: info.traffic.received_bytes,
-            window: connection.nexus.window(),
-        }
+    fn sessions_described(&self) -> Vec<words::Session> {
+        let describe = |(&id, connection): (&NexusId, &Connection)| {
+            Some(describe_session(id, connection, connection.machine.nexus()?))
+        };
+        self.connections.iter().filter_map(describe).collect()
     }
-
     pub(super) fn describe_volume(&self, index: usize) -> words::Volume {
         let volume = &self.volumes[index];
         let (geometry, identity) = (volume.geometry(), volume.identity());
@@ -117,6 +103,31 @@ impl World {
             poison: poison.map(|poison| words::Poison { time_ms: poison.unix_s * 1000, why: poison.reason }),
             io: (&self.traffic[index]).into(),
         }
+    }
+}
+
+fn describe_session(id: NexusId, connection: &Connection, nexus: &Nexus) -> words::Session {
+    let info = nexus.info();
+    words::Session {
+        id: id.0,
+        initiator: info.initiator.clone(),
+        target: info.target_name.clone(),
+        peer: info.peer,
+        local: info.local,
+        isid: info.isid.to_string(),
+        tsih: info.tsih,
+        state: match info.phase {
+            Phase::Login | Phase::Deciding => SessionState::Login,
+            Phase::FullFeature => SessionState::Active,
+            Phase::Closing | Phase::Closed => SessionState::Closing,
+        },
+        since_ms: connection.since_ms,
+        negotiated: negotiated(info),
+        commands: info.traffic.commands,
+        commands_open: nexus.tasks_live() as u32,
+        read_bytes: info.traffic.sent_bytes,
+        written_bytes: info.traffic.received_bytes,
+        window: nexus.window(),
     }
 }
 

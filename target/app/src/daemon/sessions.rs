@@ -51,6 +51,11 @@ impl Sessions {
         }
     }
 
+    /// So many sessions of targets live.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// `id` has finished negotiating.
     pub fn candidate(&mut self, id: NexusId, candidate: Candidate) -> Admission {
         let Kind::Normal { target } = candidate.kind else {

@@ -128,6 +128,11 @@ impl LogicalUnit {
         }
     }
 
+    /// NVMe has changed what a mode page says.
+    pub fn mode_changed(&mut self) {
+        self.attention_all(None, Attention::ModeChanged);
+    }
+
     /// Post a condition to one nexus.
     pub fn attention(&mut self, nexus: NexusId, attention: Attention) {
         if let Some(path) = self.paths.get_mut(&nexus) {

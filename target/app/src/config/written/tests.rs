@@ -113,9 +113,14 @@ fn differences_are_told_by_key() {
 fn no_key_changes_unnoticed() {
     let (folder, text) = full();
     let file = folder.path().join("c.toml");
-    std::fs::write(folder.path().join("other.secret"), "yet another one").unwrap();
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(folder.path().join("other.secret"), private).unwrap();
+    for (name, secret) in [
+        ("other.secret", "yet another one"),
+        ("other.dhchap", "DHHC-1:01:Bt8FNxmBojfQ7RFHL658lMmsDv8dBUE1FnENF7EKT7aubuQ8:"),
+    ] {
+        std::fs::write(folder.path().join(name), secret).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(folder.path().join(name), private).unwrap();
+    }
     let whole = Config::parse(&text, &file, None).unwrap().0;
     let mut noticed = BTreeSet::new();
     let mut table = String::new();
@@ -146,6 +151,14 @@ fn no_key_changes_unnoticed() {
             "3000000000000002",
             "other.secret",
             "local",
+            "nqn.2026-11.org.example:a",
+            "nqn.2026-11.org.other",
+            "[::]:4420",
+            "SHA-384",
+            "ffdhe2048",
+            "64 KiB",
+            "DHHC-1:01:oyHYtAXj7yYElZhHs20XHuvrxKiUHccKR4STWk/KXVgj0R7B:",
+            "other.dhchap",
         ];
         let mut values: Vec<String> =
             quoted.iter().flat_map(|text| [format!("\"{text}\""), format!("[\"{text}\"]")]).collect();

@@ -1,6 +1,6 @@
 //! What a daemon tells its own terminal when it is ready.
 
-use super::{Portal, Status, Target, Volume, VolumeKind};
+use super::{NvmePortal, Portal, Status, Subsystem, Target, Volume, VolumeKind};
 use std::path::PathBuf;
 
 /// What a daemon that is ready serves; the `ready` line of `serve`.
@@ -18,6 +18,10 @@ pub struct Served {
     pub portals: Vec<Portal>,
     /// What initiators log in to.
     pub targets: Vec<Target>,
+    /// Where hosts connect.
+    pub nvme_portals: Vec<NvmePortal>,
+    /// What they connect to.
+    pub subsystems: Vec<Subsystem>,
     /// The disks.
     pub volumes: Vec<ServedVolume>,
 }
@@ -59,6 +63,8 @@ impl From<&Status> for Served {
             config: status.daemon.config.clone(),
             portals: status.portals.clone(),
             targets: status.targets.clone(),
+            nvme_portals: status.nvme.portals.clone(),
+            subsystems: status.nvme.subsystems.clone(),
             volumes: status.volumes.iter().map(volume).collect(),
         }
     }

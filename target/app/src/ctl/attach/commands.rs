@@ -1,7 +1,7 @@
 //! The commands themselves.
 
 use super::reach::Reach;
-use crate::control::words::{Auth, Lun, Target};
+use crate::control::words::{Auth, Lun, Subsystem, Target};
 use crate::ctl::paint::{Paint, clean};
 
 /// For one target and all its LUNs, grouped by initiator. Words in capitals stand for what only the reader knows.
@@ -32,6 +32,24 @@ pub(super) fn text(target: &Target, reach: &Reach, paint: Paint) -> String {
     }
     if target.auth != Auth::None {
         out += "USER, SECRET and the like stand for what the configuration file says.\n";
+    }
+    out
+}
+
+/// For one subsystem, over NVMe/TCP.
+pub(super) fn nvme(subsystem: &Subsystem, reach: &Reach, paint: Paint) -> String {
+    let keys = match subsystem.auth {
+        Auth::None => "",
+        Auth::Chap => " --dhchap-secret KEY",
+        Auth::MutualChap => " --dhchap-secret KEY --dhchap-ctrl-secret CONTROLLER_KEY",
+    };
+    let nqn = clean(&subsystem.nqn);
+    let note = format!("nvme-cli, as root; `nvme disconnect -n {nqn}` detaches it");
+    let mut out = format!("{} {}\n", paint.bold("Linux, NVMe/TCP"), paint.dim(&format!("({note})")));
+    out += "  modprobe nvme-tcp\n";
+    out += &format!("  nvme connect -t tcp -a {} -s {} -n {nqn}{keys}\n", reach.host, reach.port);
+    if subsystem.auth != Auth::None {
+        out += "KEY and CONTROLLER_KEY stand for what the configuration file says.\n";
     }
     out
 }

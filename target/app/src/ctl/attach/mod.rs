@@ -8,20 +8,21 @@ mod tests;
 use super::failure::{Failure, say};
 use super::paint::{Paint, clean};
 use super::{Ask, size};
-use crate::control::words::{Auth, Call, Served, ServedVolume, Status, Target, VolumeKind};
+use crate::control::words::{Auth, Call, Served, ServedVolume, Status, Subsystem, Target, VolumeKind};
 use clap::Args;
 use reach::Reach;
 use serde::Serialize;
 
 /// Print the commands that attach what is served
 ///
-/// For Linux (open-iscsi), Windows, macOS, QEMU and libiscsi, with the address and the names of the running daemon.
+/// For Linux (open-iscsi, and nvme-cli for NVMe/TCP), Windows, macOS, QEMU and libiscsi, with the address and the names of
+/// the running daemon.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mainstay attach          for the first target\n  mainstay attach disk     for the target of volume `disk`"
 )]
 pub struct Attach {
-    /// Name of a target, or of a volume
+    /// Name of a target, of a subsystem, or of a volume
     #[arg(value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
@@ -36,16 +37,32 @@ impl Attach {
             None => true,
             Some(name) => target.name == *name || target.luns.iter().any(|lun| lun.volume == *name),
         };
-        let Some(target) = served.targets.iter().find(wanted) else {
-            let names: Vec<&str> = served.targets.iter().map(|target| target.name.as_str()).collect();
-            return Err(Failure::problem(match &self.name {
-                Some(name) => format!("nothing called {name:?} is served; targets: {}", names.join(", ")),
-                None => "no target is served".to_owned(),
-            }));
+        let shows = |subsystem: &&Subsystem| match &self.name {
+            None => true,
+            Some(name) => subsystem.nqn == *name || subsystem.namespaces.iter().any(|it| it.volume == *name),
         };
-        let (paint, reach) = (Paint::for_stdout(), Reach::of(target, &served.portals));
-        let head = format!("{} at {}\n\n", paint.bold(&clean(&target.name)), reach.portal());
-        say(&(head + &commands::text(target, &reach, paint)))
+        let (target, subsystem) = (served.targets.iter().find(wanted), served.subsystems.iter().find(shows));
+        if target.is_none() && subsystem.is_none() {
+            let targets = served.targets.iter().map(|target| target.name.as_str());
+            let names: Vec<&str> = targets.chain(served.subsystems.iter().map(|it| it.nqn.as_str())).collect();
+            return Err(Failure::problem(match &self.name {
+                Some(name) => format!("nothing called {name:?} is served; there are {}", names.join(", ")),
+                None => "nothing is served".to_owned(),
+            }));
+        }
+        let paint = Paint::for_stdout();
+        let mut out = Vec::new();
+        if let Some(target) = target {
+            let reach = Reach::of(target, &served.portals);
+            let head = format!("{} at {}\n\n", paint.bold(&clean(&target.name)), reach.portal());
+            out.push(head + &commands::text(target, &reach, paint));
+        }
+        if let Some(subsystem) = subsystem {
+            let reach = Reach::of_subsystem(subsystem, &served.nvme_portals);
+            let head = format!("{} at {}\n\n", paint.bold(&clean(&subsystem.nqn)), reach.portal());
+            out.push(head + &commands::nvme(subsystem, &reach, paint));
+        }
+        say(&out.join("\n"))
     }
 }
 
@@ -82,8 +99,11 @@ pub fn serve_banner(served: &Served, paint: Paint) -> String {
     if let Some(target) = served.targets.iter().find(|target| !target.luns.is_empty()) {
         out += &format!("\n{}", commands::text(target, &Reach::of(target, &served.portals), paint));
     }
-    if served.targets.len() > 1 {
-        out += "\nThe other targets are attached likewise: `mainstay attach NAME` prints their commands.\n";
+    if let Some(subsystem) = served.subsystems.iter().find(|subsystem| !subsystem.namespaces.is_empty()) {
+        out += &commands::nvme(subsystem, &Reach::of_subsystem(subsystem, &served.nvme_portals), paint);
+    }
+    if served.targets.len() > 1 || served.subsystems.len() > 1 {
+        out += "\nThe others are attached likewise: `mainstay attach NAME` prints their commands.\n";
     }
     out += &opening(served);
     out += &format!("\nControl socket: {} (try `mainstay status`)\n", served.control.display());
@@ -141,6 +161,7 @@ pub fn ready_json(served: &Served) -> String {
         read_only: disk.volume.read_only,
         auth: disk.target.auth,
         url: disk.reach.url(&disk.target.name, disk.lun),
+        nvme: namespaces(served, &disk.volume.name),
     };
     let ready = Ready {
         event: "ready",
@@ -175,4 +196,32 @@ struct ReadyVolume {
     read_only: bool,
     auth: Auth,
     url: String,
+    nvme: Vec<ReadyNamespace>,
+}
+
+/// The same volume over NVMe/TCP.
+#[derive(Serialize)]
+struct ReadyNamespace {
+    subsystem: String,
+    nsid: u32,
+    address: String,
+    port: u16,
+    auth: Auth,
+}
+
+fn namespaces(served: &Served, volume: &str) -> Vec<ReadyNamespace> {
+    let mut found = Vec::new();
+    for subsystem in &served.subsystems {
+        let reach = Reach::of_subsystem(subsystem, &served.nvme_portals);
+        for namespace in subsystem.namespaces.iter().filter(|namespace| namespace.volume == volume) {
+            found.push(ReadyNamespace {
+                subsystem: subsystem.nqn.clone(),
+                nsid: namespace.nsid,
+                address: reach.host.clone(),
+                port: reach.port,
+                auth: subsystem.auth,
+            });
+        }
+    }
+    found
 }

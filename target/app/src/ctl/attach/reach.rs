@@ -1,6 +1,6 @@
 //! The address under which an initiator finds a portal.
 
-use crate::control::words::{Portal, Target};
+use crate::control::words::{NvmePortal, Portal, Subsystem, Target};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Host and port, as initiators take them.
@@ -13,6 +13,7 @@ pub(super) struct Reach {
 
 /// Port 3260 is that of iSCSI (RFC 7143 §15).
 pub(super) const PORT: u16 = 3260;
+const NVME_PORT: u16 = 4420;
 
 impl Reach {
     /// How `target` is reached; the first of its portals.
@@ -25,19 +26,31 @@ impl Reach {
         }
     }
 
+    /// How `subsystem` is reached; the first of its portals.
+    pub fn of_subsystem(subsystem: &Subsystem, portals: &[NvmePortal]) -> Reach {
+        match portals.iter().find(|portal| subsystem.portals.contains(&portal.address)) {
+            Some(portal) => Reach::at(portal.address, portal.advertise.as_ref()),
+            None => Reach { host: Ipv4Addr::LOCALHOST.to_string(), port: NVME_PORT },
+        }
+    }
+
     fn portal_of(portal: &Portal) -> Reach {
-        if let Some(advertise) = &portal.advertise {
+        Reach::at(portal.address, portal.advertise.as_ref())
+    }
+
+    fn at(bound: SocketAddr, advertise: Option<&String>) -> Reach {
+        if let Some(advertise) = advertise {
             if let Ok(address) = advertise.parse::<SocketAddr>() {
                 return Reach { host: address.ip().to_string(), port: address.port() };
             }
             if let Some((host, Ok(port))) = advertise.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
                 return Reach { host: host.to_owned(), port };
             }
-            return Reach { host: advertise.clone(), port: portal.address.port() };
+            return Reach { host: advertise.clone(), port: bound.port() };
         }
-        let ip = portal.address.ip();
+        let ip = bound.ip();
         let ip = if ip.is_unspecified() { outward(ip) } else { ip };
-        Reach { host: ip.to_string(), port: portal.address.port() }
+        Reach { host: ip.to_string(), port: bound.port() }
     }
 
     /// `host:port`, an IPv6 address in brackets.

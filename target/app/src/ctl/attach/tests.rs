@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::words::{Lun, Portal};
+use crate::control::words::{Lun, Namespace, NvmePortal, Portal};
 use serde_json::{Value, json};
 
 fn served(address: &str, auth: Auth) -> Served {
@@ -27,6 +27,20 @@ fn served(address: &str, auth: Auth) -> Served {
             auth,
             luns: vec![Lun { lun: 0, volume: "disk".into() }],
         }],
+        nvme_portals: vec![NvmePortal {
+            name: "127.0.0.1:4420".into(),
+            address: "127.0.0.1:4420".parse().unwrap(),
+            advertise: None,
+            discovery_only: false,
+            queues: 0,
+        }],
+        subsystems: vec![Subsystem {
+            nqn: "nqn.2026-11.internal.mainstay:disk".into(),
+            serial: "1".into(),
+            portals: vec!["127.0.0.1:4420".parse().unwrap()],
+            auth,
+            namespaces: vec![Namespace { nsid: 1, volume: "disk".into(), group: 1, read_only: false }],
+        }],
         volumes: vec![volume],
     }
 }
@@ -42,6 +56,7 @@ fn the_banner_names_what_to_type() {
         "  New-IscsiTargetPortal -TargetPortalAddress 127.0.0.1 -TargetPortalPortNumber 3260\n",
         "  Connect-IscsiTarget -NodeAddress iqn.2026-11.internal.mainstay:disk\n",
         "-drive file=iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0,format=raw,if=virtio",
+        "  nvme connect -t tcp -a 127.0.0.1 -s 4420 -n nqn.2026-11.internal.mainstay:disk\n",
         "  iscsi-ls -s iscsi://127.0.0.1:3260\n",
         "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
         "; `--iscsi 0.0.0.0:3260` lets others in",
@@ -96,6 +111,9 @@ fn ready_is_one_json_object_on_one_line() {
         "name": "disk", "kind": "file", "path": "/tmp/disk.img", "portal": "127.0.0.1:3260",
         "target": "iqn.2026-11.internal.mainstay:disk", "lun": 0, "size": 1u64 << 30, "block_size": 512,
         "read_only": false, "auth": "none", "url": "iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0",
+        "nvme": [{
+            "subsystem": "nqn.2026-11.internal.mainstay:disk", "nsid": 1, "address": "127.0.0.1", "port": 4420, "auth": "none",
+        }],
     });
     assert_eq!(value["event"], "ready");
     assert_eq!(value["pid"], 7);

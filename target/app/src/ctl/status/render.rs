@@ -1,8 +1,8 @@
 //! A status for people.
 
-use crate::control::words::{
-    Auth, Io, Latency, Negotiated, Session, SessionState, Status, SwapOutcome, Volume, VolumeKind,
-};
+mod nvme;
+
+use crate::control::words::{Io, Latency, Negotiated, Session, SessionState, Status, SwapOutcome, Volume, VolumeKind};
 use crate::ctl::paint::{Paint, clean};
 use crate::ctl::table::{Lean, Table};
 use crate::ctl::{size, swap, when};
@@ -23,6 +23,7 @@ pub(super) fn text(
     parts.push(targets(status, paint, columns_max));
     parts.push(portals(status, paint, columns_max));
     parts.push(sessions(status, paint, columns_max));
+    parts.extend(nvme::parts(status, paint, columns_max));
     if verbose {
         parts.extend(status.sessions.iter().map(|session| session_details(session, paint)));
     }
@@ -181,11 +182,7 @@ fn targets(status: &Status, paint: Paint, columns_max: Option<usize>) -> String 
         Table::new(&[("TARGET", Left), ("LUN", Right), ("VOLUME", Left), ("CHAP", Left), ("SESSIONS", Right)]);
     for target in &status.targets {
         let sessions = status.sessions.iter().filter(|session| session.target.as_ref() == Some(&target.name)).count();
-        let auth = match target.auth {
-            Auth::None => "no",
-            Auth::Chap => "yes",
-            Auth::MutualChap => "mutual",
-        };
+        let auth = nvme::auth(target.auth);
         // The first LUN stands on the target's own line.
         let first = [target.name.clone(), auth.to_owned(), sessions.to_string()];
         let rest = [const { String::new() }; 3];

@@ -2,8 +2,8 @@
 
 use super::handed::{Handed, Role, parked};
 use super::sections::{Sections, get, need, put};
-use super::{Forms, Inexpressible, Unreadable, nexus};
-use crate::daemon::world::{Connection, Parting, World};
+use super::{Forms, Inexpressible, Unreadable, nexus, queue};
+use crate::daemon::world::{Connection, Machine, Parting, World};
 use mainstay_base::arena::Arena;
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::Section;
@@ -43,6 +43,9 @@ pub(super) struct ConnectionV1 {
     /// It has a session's name for itself: TSIH and CID of that.
     #[prost(message, optional, tag = "10")]
     pub(super) session: Option<SessionV1>,
+    /// It speaks NVMe: its machine is a queue, else a nexus.
+    #[prost(bool, tag = "11")]
+    pub(super) nvme: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -69,7 +72,7 @@ pub(super) fn save(world: &World, connection: &Connection, forms: &Forms) -> Res
 }
 
 fn save_one(world: &World, connection: &Connection, forms: &Forms) -> Result<(Section, Section), Inexpressible> {
-    let id = connection.nexus.id();
+    let id = connection.machine.id();
     let session = world.sessions.entry(id).map(|(tsih, cid)| SessionV1 { tsih: tsih.into(), cid: cid.into() });
     #[cfg(feature = "next")]
     if forms.version(KIND) == 1 {
@@ -86,24 +89,32 @@ fn save_one(world: &World, connection: &Connection, forms: &Forms) -> Result<(Se
         logs_in: world.logins.has(id),
         discovers: world.discoveries.has(id),
         session,
+        nvme: connection.machine.queue().is_some(),
+    };
+    let machine = match &connection.machine {
+        Machine::Iscsi(nexus) => nexus::save(nexus, forms)?,
+        Machine::Nvme(queue) => queue::save(queue, forms)?,
     };
     match forms.version(KIND) {
         #[cfg(feature = "next")]
-        2 => Ok((nexus::save(&connection.nexus, forms)?, super::next::connection::save(saved))),
-        version @ 1 => Ok((nexus::save(&connection.nexus, forms)?, put(KIND, version, &saved))),
+        2 => Ok((machine, super::next::connection::save(saved))),
+        version @ 1 => Ok((machine, put(KIND, version, &saved))),
         version => Err(Inexpressible::new(KIND, version, "a connection")),
     }
 }
 
 /// All of them, with their machines.
 pub(super) fn restore(sections: &Sections<'_>, world: &mut World, from: &mut dyn Handed) -> Result<(), Unreadable> {
-    let (nexuses, connections) = (sections.all(nexus::KIND), sections.all(KIND));
-    if nexuses.len() != connections.len() {
-        return Err(Unreadable::section(KIND, "there are more of them than machines, or fewer"));
+    let (nexuses, queues, connections) = (sections.all(nexus::KIND), sections.all(queue::KIND), sections.all(KIND));
+    let uneven = || Unreadable::section(KIND, "there are more of them than machines, or fewer");
+    if nexuses.len() + queues.len() != connections.len() {
+        return Err(uneven());
     }
+    let (mut nexuses, mut queues) = (nexuses.iter(), queues.iter());
     let mut last = None;
-    for (machine, section) in nexuses.iter().zip(connections) {
+    for section in connections {
         let saved = read(section)?;
+        let machine = if saved.nvme { queues.next() } else { nexuses.next() }.ok_or_else(uneven)?;
         let id = NexusId(saved.id);
         if last.replace(id) >= Some(id) || saved.id >= world.nexus_next {
             return Err(Unreadable::section(KIND, format!("{} is not in its turn", saved.id)));
@@ -123,14 +134,16 @@ fn restore_one(
     let id = NexusId(saved.id);
     let own = usize::try_from(saved.own).unwrap_or(usize::MAX);
     let arena = world.arena.account_again(own).map_err(|error| wrong(&error.to_string()))?;
-    let nexus = nexus::restore(machine, &arena, world)?;
-    if nexus.id() != id {
+    let machine = match saved.nvme {
+        true => Machine::Nvme(Box::new(queue::restore(machine, &arena)?)),
+        false => Machine::Iscsi(nexus::restore(machine, &arena, world)?),
+    };
+    if machine.id() != id {
         return Err(wrong("another machine stands in its place"));
     }
     let held = saved.held.into_iter().map(|request| held(request, &arena, world)).collect::<Result<_, _>>()?;
     let parting = need(KIND, PARTINGS.get(saved.parting as usize).copied(), "why it ends")?;
-    let (info, managing) = (nexus.info(), nexus.is_managing());
-    let from_where = info.peer.ip();
+    let from_where = machine.peer().ip();
     for (is_in, lobby) in [(saved.logs_in, &mut world.logins), (saved.discovers, &mut world.discoveries)] {
         if is_in && lobby.enter(id, from_where).is_some() {
             return Err(Unreadable::section(KIND, "there are more in a lobby than it has room for"));
@@ -139,12 +152,20 @@ fn restore_one(
     if let Some(session) = saved.session {
         let number = |number: u32| u16::try_from(number).ok();
         let (tsih, cid) = (need(KIND, number(session.tsih), "TSIH")?, need(KIND, number(session.cid), "CID")?);
+        let info = need(KIND, machine.nexus(), "the machine of a session")?.info();
         let target = need(KIND, info.target, "the target of a session")?;
         let known = world.sessions.enter(id, (info.initiator.clone(), info.isid, target), tsih, cid);
         need(KIND, known, "a session's name of its own")?;
     }
+    if let Some(queue) = machine.queue()
+        && let Some(controller) = queue.controller()
+    {
+        let name = (controller.subsystem(), queue.info().cntlid);
+        need(KIND, world.nvme.enter(name, id), "a controller's number of its own")?;
+    }
+    let managing = machine.is_managing();
     let socket = parked(&Role::Connection(id.0), from)?;
-    let mut connection = Connection::new(nexus, arena, saved.since_ms, socket);
+    let mut connection = Connection::new(machine, arena, saved.since_ms, socket);
     (connection.gone, connection.told, connection.parting, connection.held) = (saved.gone, saved.told, parting, held);
     if managing {
         world.managing.insert(id);

@@ -90,10 +90,6 @@ pub(super) fn parked<S>(role: &Role, from: &mut dyn Handed) -> Result<Socket<S>,
     Ok(Socket::Parked(take(role, from)?))
 }
 
-pub(super) fn listeners<S>(count: usize, from: &mut dyn Handed) -> Result<Vec<Socket<S>>, Unreadable> {
-    (0..count as u64).map(|index| parked(&Role::Listener(index), from)).collect()
-}
-
 /// Until somebody who speaks takes its place.
 pub(super) struct Silent;
 

@@ -15,6 +15,7 @@
 //! how many of each address wait in a lobby, who manages tasks, what sockets are waited for.
 
 mod arena;
+mod associations;
 mod config;
 mod connection;
 mod controls;
@@ -28,6 +29,7 @@ mod live;
 mod next;
 mod nexus;
 mod program;
+mod queue;
 mod rehearsal;
 mod sections;
 mod sessions;
@@ -61,7 +63,9 @@ pub const READS: &[(&str, u32, u32)] = &[
     state::READS,
     volume::READS,
     arena::READS,
+    associations::READS,
     nexus::READS,
+    queue::READS,
     #[cfg(not(feature = "next"))]
     connection::READS,
     #[cfg(feature = "next")]
@@ -125,6 +129,7 @@ impl World {
             sections.extend(state::save(self, forms)?);
             volume::save(self, forms, &mut sections)?;
             sections.extend(arena::save(self, forms)?);
+            sections.extend(associations::save(self, forms)?);
             Ok(sections)
         })
     }
@@ -153,10 +158,11 @@ impl World {
         let state = state::restore(&sections, from)?;
         let (volumes, histories) = volume::restore(&sections, &config, &state, from)?;
         let memory = arena::restore(&sections, from)?;
-        let listeners = handed::listeners(site.0.portals.len(), from)?;
+        let listeners = program.listeners(from)?;
         let mut world = World::new(Ground {
             site: site.0,
             exports: site.1,
+            nvme: site.2,
             units: histories.units,
             volumes,
             arena: memory.arena.clone(),
@@ -173,6 +179,7 @@ impl World {
         world.hold = Hold::All;
         (world.traffic, world.faults) = (histories.traffic, histories.faults);
         program.apply(&mut world);
+        associations::restore(&sections, &mut world)?;
         connection::restore(&sections, &mut world, from)?;
         memory.apply(&mut world)?;
         sessions::restore(&sections, &mut world)?;
@@ -183,8 +190,11 @@ impl World {
 }
 
 fn arrange(sections: &mut Vec<Section>, connections: Vec<(Section, Section)>, after: Vec<Section>) {
-    let (nexuses, connections): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
+    let (machines, connections): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
+    let (nexuses, queues): (Vec<_>, Vec<_>) =
+        machines.into_iter().partition(|machine: &Section| machine.kind == nexus::KIND);
     sections.extend(nexuses);
+    sections.extend(queues);
     sections.extend(connections);
     sections.extend(after);
 }

@@ -1,18 +1,21 @@
 //! The daemon itself: counters, places, limits, how it speaks, and the addresses it has.
 
+use super::handed::{self, Handed, Role};
 use super::sections::{Sections, get, need, put};
 use super::{Forms, Inexpressible, Unreadable};
 use crate::config::{Config, Voice, VoiceV1};
 use crate::daemon::site;
-use crate::daemon::world::{Places, World};
+use crate::daemon::world::{Places, Socket, World};
 use mainstay_base::snapshot::Section;
 use mainstay_base::time::Instant;
 use mainstay_edge::clock;
 use mainstay_proto::iscsi::Site;
 use mainstay_proto::nexus::Export;
+use mainstay_proto::nvme;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use tokio::net::TcpListener;
 
 pub(super) const KIND: &str = "daemon";
 pub(super) const READS: (&str, u32, u32) = (KIND, 1, 1);
@@ -49,6 +52,9 @@ struct DaemonV1 {
     /// It was told that we are ready.
     #[prost(bool, tag = "13")]
     announced: bool,
+    /// The same of the portals of NVMe; empty: somebody else is there, and it gave way.
+    #[prost(string, repeated, tag = "14")]
+    nvme_portals: Vec<String>,
     /// What the next version says of itself.
     #[cfg(feature = "next")]
     #[prost(string, tag = "100")]
@@ -68,6 +74,7 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         program: bytes(&places.program),
         sessions_max: world.sessions.sessions_max as u64,
         portals: world.site.portals.iter().map(|portal| portal.bind.to_string()).collect(),
+        nvme_portals: nvme_portals(world),
         crowded: world.crowded.map(|at| at.0),
         voice: Some(world.voice.save()),
         announced: world.announced,
@@ -78,6 +85,12 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         version @ 1 => Ok(Some(put(KIND, version, &saved))),
         version => Err(Inexpressible::new(KIND, version, "the daemon")),
     }
+}
+
+fn nvme_portals(world: &World) -> Vec<String> {
+    let first = world.site.portals.len();
+    let portals = world.nvme.site.portals.iter().zip(first..);
+    portals.map(|(portal, at)| if world.listens(at) { portal.bind.to_string() } else { String::new() }).collect()
 }
 
 pub(super) struct Program {
@@ -107,15 +120,31 @@ pub(super) fn restore(sections: &Sections<'_>) -> Result<Program, Unreadable> {
 
 impl Program {
     /// What is served, as `config` says, at the addresses there were.
-    pub fn site(&self, config: &Config) -> Result<(Site, Vec<Export>), Unreadable> {
+    pub fn site(&self, config: &Config) -> Result<(Site, Vec<Export>, nvme::Site), Unreadable> {
         let (mut site, exports) = site::site(config);
-        if self.saved.portals.len() != site.portals.len() {
+        let mut nvme = config.nvme.clone();
+        if self.saved.portals.len() != site.portals.len() || self.saved.nvme_portals.len() != nvme.portals.len() {
             return Err(Unreadable::section(KIND, "it has not the portals of its configuration"));
         }
         for (portal, bind) in site.portals.iter_mut().zip(&self.saved.portals) {
             portal.bind = need(KIND, bind.parse().ok(), "the address of a portal")?;
         }
-        Ok((site, exports))
+        for (portal, bind) in nvme.portals.iter_mut().zip(&self.saved.nvme_portals) {
+            if !bind.is_empty() {
+                portal.bind = need(KIND, bind.parse().ok(), "the address of a portal")?;
+            }
+        }
+        Ok((site, exports, nvme))
+    }
+
+    /// Those of its portals; lost where one gave way.
+    pub fn listeners(&self, from: &mut dyn Handed) -> Result<Vec<Socket<TcpListener>>, Unreadable> {
+        let all = self.saved.portals.iter().chain(&self.saved.nvme_portals).zip(0..);
+        let one = |(bind, index): (&String, u64)| match bind.is_empty() {
+            true => Ok(Socket::Lost),
+            false => handed::parked(&Role::Listener(index), from),
+        };
+        all.map(one).collect()
     }
 
     pub fn apply(self, world: &mut World) {
@@ -148,7 +177,7 @@ pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
         saved.boot,
         place(&saved.state_dir),
         place(&saved.control),
-        saved.portals.join(", "),
+        [&saved.portals[..], &saved.nvme_portals].concat().join(", "),
         saved.nexus_next,
         saved.control_next,
         saved.sessions_max,

@@ -24,6 +24,8 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
         let shown = match section.kind.as_str() {
             super::config::KIND => super::config::show(section),
             super::nexus::KIND => super::nexus::show(section),
+            super::queue::KIND => super::queue::show(section),
+            super::associations::KIND => super::associations::show(section),
             super::connection::KIND => super::connection::show(section),
             super::program::KIND => super::program::show(section),
             super::volume::KIND => super::volume::show(section),

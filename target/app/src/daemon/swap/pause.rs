@@ -58,7 +58,7 @@ impl World {
     /// How much the next program is handed.
     pub(super) fn burden(&self) -> Carried {
         let (_, _, payload) = self.arena.usage();
-        let commands = self.connections.values().map(|connection| connection.nexus.tasks_live() as u64).sum();
+        let commands = self.connections.values().map(|connection| connection.machine.commands().1 as u64).sum();
         Carried {
             sessions: self.connections.values().filter(|connection| connection.told).count() as u64,
             connections: self.connections.len() as u64,

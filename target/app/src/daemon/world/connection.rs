@@ -1,21 +1,20 @@
-//! One connection of an initiator, and its nexus as the pump sees it.
+//! One connection of an initiator.
 
+use super::machine::Machine;
 use super::socket::Socket;
 use mainstay_base::arena::Arena;
 use mainstay_base::unit::Request;
-use mainstay_edge::portal::Machine;
 use mainstay_edge::swap::Fingerprint;
 use mainstay_proto::iscsi::CloseReason;
-use mainstay_proto::nexus::{self, Nexus};
 use std::cell::OnceCell;
-use std::io::{self, IoSlice};
+use std::io;
 use std::rc::Rc;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 pub(in crate::daemon) struct Connection {
-    pub nexus: Nexus,
+    pub machine: Machine,
     /// Its account of the payload memory.
     pub arena: Arena,
     pub since_ms: u64,
@@ -48,9 +47,9 @@ impl Connection {
         Ok(self.fingerprint.get_or_init(|| print).clone())
     }
 
-    pub fn new(nexus: Nexus, arena: Arena, since_ms: u64, socket: Socket<TcpStream>) -> Connection {
+    pub fn new(machine: Machine, arena: Arena, since_ms: u64, socket: Socket<TcpStream>) -> Connection {
         Connection {
-            nexus,
+            machine,
             arena,
             since_ms,
             socket,
@@ -88,32 +87,5 @@ impl Parting {
             Parting::Closed(CloseReason::TargetReset) => "the target was reset",
             Parting::Closed(CloseReason::Crowded) => "others needed its place",
         }
-    }
-}
-
-/// A nexus with the world around it, for the pump.
-pub(super) struct Pump<'a> {
-    pub nexus: &'a mut Nexus,
-    pub cx: nexus::Cx<'a>,
-}
-
-impl Machine for Pump<'_> {
-    fn payload_space(&mut self) -> Option<&mut [u8]> {
-        self.nexus.payload_space()
-    }
-    fn filled(&mut self, n: usize) {
-        self.nexus.filled(&mut self.cx, n);
-    }
-    fn receive(&mut self, bytes: &[u8]) {
-        self.nexus.receive(&mut self.cx, bytes);
-    }
-    fn wants_input(&self) -> bool {
-        self.nexus.wants_input()
-    }
-    fn output<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
-        self.nexus.output(slices);
-    }
-    fn sent(&mut self, n: usize) {
-        self.nexus.sent(&mut self.cx, n);
     }
 }

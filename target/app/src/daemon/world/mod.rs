@@ -4,17 +4,18 @@
 //! I1 All state is here, and none of it in a task of the runtime: tasks only wait for readiness and call in.
 //! I2 Between two calls from outside every effect has been carried out and every touched connection flushed.
 
+use super::associations::Associations;
 use super::control::{Control, ControlId};
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::saved::LiveSave;
-use super::sessions::{Admission, Sessions};
+use super::sessions::Sessions;
 use super::swap::{Surroundings, UnderWay};
 use super::vigil::Vigil;
 use crate::config::{Config, Voice};
 use crate::control::console::Console;
 use crate::control::words::{SwapReport, VolumeKind};
-use connection::Pump;
+use machine::{Pump, Wish};
 use mainstay_base::arena::Arena;
 use mainstay_base::metrics::Traffic;
 use mainstay_base::sam::NexusId;
@@ -26,9 +27,11 @@ use mainstay_edge::portal::{self, Pumped, Ready};
 use mainstay_edge::state::StateDir;
 use mainstay_edge::swap::Moments;
 use mainstay_edge::volume::{Job, Pool, Volume};
-use mainstay_proto::iscsi::login::Kind;
-use mainstay_proto::iscsi::{self, CloseReason, Site};
+use mainstay_proto::auth::dhchap::Work;
+use mainstay_proto::iscsi::{CloseReason, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
+use mainstay_proto::nvme;
+use mainstay_proto::queue::{self, Queue};
 use mainstay_proto::scsi::LogicalUnit;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -46,14 +49,18 @@ const POOL_THREADS_MAX: usize = 16;
 /// How often it is told that connections were dropped to make room.
 const CROWDED_PERIOD: Duration = Duration::from_secs(10);
 
+mod association;
 mod connection;
+mod machine;
 mod park;
+mod session;
 mod socket;
 mod store;
 mod upkeep;
 mod watch;
 
 pub(super) use connection::{Connection, Parting};
+pub(super) use machine::{Machine, Party, Setup};
 pub(super) use socket::Socket;
 use store::Asked;
 pub(super) use store::Hold;
@@ -64,6 +71,8 @@ pub(super) struct World {
     pub state: StateDir,
     pub site: Site,
     pub exports: Vec<Export>,
+    /// NVMe.
+    pub nvme: Associations,
     pub units: Vec<LogicalUnit>,
     pub volumes: Vec<Arc<Volume>>,
     pub backings: Vec<BackingShown>,
@@ -77,7 +86,7 @@ pub(super) struct World {
     pub sessions: Sessions,
     pub connections: BTreeMap<NexusId, Connection>,
     pub controls: BTreeMap<ControlId, Control>,
-    /// One for each portal.
+    /// One for each portal, those of iSCSI first; none where one gave way.
     pub listeners: Vec<Socket<TcpListener>>,
     pub control_listener: Socket<UnixListener>,
     pub console: Box<dyn Console>,
@@ -115,8 +124,12 @@ pub(super) struct World {
     pub live: Option<Box<LiveSave>>,
     scratch: Vec<u8>,
     vigil: Vigil,
-    queue: VecDeque<(NexusId, Effect)>,
+    queue: VecDeque<(NexusId, Wish)>,
     effects: Vec<Effect>,
+    nvme_effects: Vec<queue::Effect>,
+    /// Exponentiations that queues wait for; rung when there is one.
+    computations: VecDeque<(NexusId, Work)>,
+    pub to_compute: Rc<Notify>,
     batch: Vec<Job>,
     touched: Vec<NexusId>,
     /// Who waits for memory, in turn.
@@ -152,6 +165,7 @@ pub(super) struct Ground {
     pub state: StateDir,
     pub site: Site,
     pub exports: Vec<Export>,
+    pub nvme: nvme::Site,
     pub units: Vec<LogicalUnit>,
     pub volumes: Vec<(Arc<Volume>, BackingShown)>,
     pub arena: Arena,
@@ -197,6 +211,7 @@ impl World {
             state: ground.state,
             site: ground.site,
             exports: ground.exports,
+            nvme: Associations::new(ground.nvme),
             units: ground.units,
             volumes,
             backings,
@@ -234,6 +249,9 @@ impl World {
             vigil: Vigil::default(),
             queue: VecDeque::new(),
             effects: Vec::new(),
+            nvme_effects: Vec::new(),
+            computations: VecDeque::new(),
+            to_compute: Rc::default(),
             batch: Vec::new(),
             touched: Vec::new(),
             starved: VecDeque::new(),
@@ -253,15 +271,19 @@ impl World {
     }
 
     /// Take a connection that was accepted.
-    pub fn admit_connection(&mut self, stream: TcpStream, setup: iscsi::Setup) -> NexusId {
+    pub fn admit_connection(&mut self, stream: TcpStream, setup: Setup) -> NexusId {
         self.begin_connection(Socket::Live(Rc::new(stream)), setup)
     }
 
-    pub fn begin_connection(&mut self, socket: Socket<TcpStream>, setup: iscsi::Setup) -> NexusId {
+    pub fn begin_connection(&mut self, socket: Socket<TcpStream>, setup: Setup) -> NexusId {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
-        let peer = setup.peer;
-        let connection = Connection::new(Nexus::new(id, setup), self.arena.account(), unix_ms(), socket);
+        let machine = match setup {
+            Setup::Iscsi(setup) => Machine::Iscsi(Nexus::new(id, setup)),
+            Setup::Nvme(setup) => Machine::Nvme(Box::new(Queue::new(id, setup))),
+        };
+        let peer = machine.peer();
+        let connection = Connection::new(machine, self.arena.account(), unix_ms(), socket);
         // Else the timer looks soon enough by itself.
         if self.connections.is_empty() {
             self.timer.notify_one();
@@ -279,7 +301,7 @@ impl World {
         let now = clock::now();
         if self.crowded.is_none_or(|told| now.since(told) >= CROWDED_PERIOD) {
             self.crowded = Some(now);
-            let peer = self.connections.get(&id).map(|connection| connection.nexus.info().peer);
+            let peer = self.connections.get(&id).map(|connection| connection.machine.peer());
             tracing::warn!(
                 peer = peer.map(tracing::field::display),
                 "there are too many connections {who}: the oldest are dropped"
@@ -329,7 +351,7 @@ impl World {
         match outcome {
             Ok(Pumped::Dry) => {}
             Ok(Pumped::More) => more = true,
-            Ok(Pumped::End) | Err(_) => self.with(id, |nexus, cx| nexus.disconnected(cx)),
+            Ok(Pumped::End) | Err(_) => self.with_pump(id, |_, pump| pump.disconnected()),
         }
         self.settle();
         more
@@ -343,7 +365,7 @@ impl World {
 
     fn close_unsettled(&mut self, id: NexusId, reason: CloseReason) {
         self.part(id, Parting::Closed(reason));
-        self.with(id, |nexus, cx| nexus.close(cx, reason));
+        self.with_pump(id, |_, pump| pump.close(reason));
     }
 
     /// Note why a session is about to end.
@@ -367,7 +389,7 @@ impl World {
 
     /// Whether requests are at the stores or answers on their way.
     pub fn is_busy(&self) -> bool {
-        !self.asked.is_empty() || self.connections.values().any(|c| !c.gone && c.nexus.has_output())
+        !self.asked.is_empty() || self.connections.values().any(|c| !c.gone && c.machine.has_output())
     }
 
     /// End every session, telling the initiators.
@@ -378,15 +400,19 @@ impl World {
         self.settle();
     }
 
-    /// Call a nexus from outside; to be settled.
+    /// Call a machine from outside; to be settled.
     #[cfg(test)]
-    pub fn call(&mut self, id: NexusId, call: impl FnOnce(&mut Nexus, &mut nexus::Cx<'_>)) {
-        self.with(id, call);
+    pub fn call(&mut self, id: NexusId, call: impl FnOnce(&mut Pump<'_>)) {
+        self.with_pump(id, |_, pump| call(pump));
     }
 
     /// Call a nexus, and note what it wants done.
     fn with(&mut self, id: NexusId, call: impl FnOnce(&mut Nexus, &mut nexus::Cx<'_>)) {
-        self.with_pump(id, |_, pump| call(pump.nexus, &mut pump.cx));
+        self.with_pump(id, |_, pump| {
+            if let Pump::Iscsi(nexus, cx) = pump {
+                call(nexus, cx);
+            }
+        });
     }
 
     fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&Socket<TcpStream>, &mut Pump<'_>)) {
@@ -394,21 +420,43 @@ impl World {
             self.live_keep(id);
         }
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let cx = nexus::Cx {
-            now: clock::now(),
-            site: &self.site,
-            arena: &connection.arena,
-            exports: &self.exports,
-            units: &mut self.units,
-            effects: &mut self.effects,
-        };
-        call(&connection.socket, &mut Pump { nexus: &mut connection.nexus, cx });
-        self.queue.extend(self.effects.drain(..).map(|effect| (id, effect)));
-        if !connection.starved && connection.nexus.starved() {
+        let (now, arena) = (clock::now(), &connection.arena);
+        match &mut connection.machine {
+            Machine::Iscsi(nexus) => {
+                let cx = nexus::Cx {
+                    now,
+                    site: &self.site,
+                    arena,
+                    exports: &self.exports,
+                    units: &mut self.units,
+                    effects: &mut self.effects,
+                };
+                call(&connection.socket, &mut Pump::Iscsi(nexus, cx));
+                self.queue.extend(self.effects.drain(..).map(|effect| (id, Wish::Iscsi(effect))));
+            }
+            Machine::Nvme(queue) => {
+                let cx = queue::Cx {
+                    now,
+                    unix_ms: unix_ms(),
+                    started_ms: self.started_ms,
+                    site: &self.nvme.site,
+                    arena,
+                    disks: &mut self.units,
+                    paths: &self.nvme.paths,
+                    traffic: &self.traffic,
+                    discovery: &self.nvme.discovery,
+                    controllers: &self.nvme.live,
+                    effects: &mut self.nvme_effects,
+                };
+                call(&connection.socket, &mut Pump::Nvme(queue, cx));
+                self.queue.extend(self.nvme_effects.drain(..).map(|effect| (id, Wish::Nvme(effect))));
+            }
+        }
+        if !connection.starved && connection.machine.starved() {
             connection.starved = true;
             self.starved.push_back(id);
         }
-        if connection.nexus.is_managing() {
+        if connection.machine.is_managing() {
             self.managing.insert(id);
         }
         self.touch(id);
@@ -428,8 +476,11 @@ impl World {
     pub fn settle(&mut self) {
         let mut vain = 0;
         loop {
-            while let Some((id, effect)) = self.queue.pop_front() {
-                self.carry_out(id, effect);
+            while let Some((id, wish)) = self.queue.pop_front() {
+                match wish {
+                    Wish::Iscsi(effect) => self.carry_out(id, effect),
+                    Wish::Nvme(effect) => self.carry_out_nvme(id, effect),
+                }
             }
             if !self.batch.is_empty() {
                 self.pool.submit_all(self.batch.drain(..));
@@ -443,76 +494,6 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, id: NexusId, effect: Effect) {
-        match effect {
-            Effect::Store(request) => self.store(id, request),
-            Effect::Candidate(candidate) => self.admission(id, candidate),
-            Effect::Reset { volumes, itt } => {
-                let mut busy = Vec::new();
-                for other in self.others(id, |other| other.nexus.tasks_live() > 0) {
-                    let mut dry = true;
-                    self.with(other, |nexus, cx| dry = nexus.abort_volumes(cx, &volumes));
-                    if !dry {
-                        busy.push(other);
-                    }
-                }
-                self.with(id, |nexus, cx| nexus.others_busy(cx, itt, busy));
-            }
-            Effect::Dry => self.tell_dry(id),
-            Effect::DropSessions { target } => {
-                for other in self.others(id, |other| other.nexus.info().target == Some(target)) {
-                    self.close_unsettled(other, CloseReason::TargetReset);
-                }
-            }
-            Effect::Wake(other) => self.with(other, |nexus, cx| nexus.wake(cx)),
-            Effect::LoggedOut => self.part(id, Parting::LoggedOut),
-            Effect::Refused { step, why } => self.refused(id, step, why),
-            Effect::Notice(notice) => self.notice(id, &notice),
-        }
-    }
-
-    fn others(&self, id: NexusId, which: impl Fn(&Connection) -> bool) -> Vec<NexusId> {
-        let picked = self.connections.iter().filter(|&(&other, connection)| other != id && which(connection));
-        picked.map(|(&other, _)| other).collect()
-    }
-
-    fn tell_dry(&mut self, id: NexusId) {
-        let manages = |id: &NexusId| self.connections.get(id).is_some_and(|c| c.nexus.is_managing());
-        self.managing.retain(manages);
-        for other in self.managing.iter().copied().filter(|&other| other != id).collect::<Vec<_>>() {
-            self.with(other, |nexus, cx| nexus.other_dry(cx, id));
-        }
-    }
-
-    fn admission(&mut self, id: NexusId, candidate: iscsi::Candidate) {
-        if !self.knows(id) {
-            return;
-        }
-        let kind = candidate.kind;
-        if self.live.is_some() {
-            // Whether it has a session is saved with it.
-            self.live_keep(id);
-        }
-        match self.sessions.candidate(id, candidate) {
-            Admission::Now(verdict) => {
-                let admitted = verdict.is_ok();
-                self.with(id, |nexus, cx| nexus.admit(cx, verdict));
-                if admitted && let Some(connection) = self.connections.get_mut(&id) {
-                    connection.told = true;
-                    let peer = connection.nexus.info().peer;
-                    self.logged_in(id);
-                    self.logins.leave(id);
-                    if kind == Kind::Discovery {
-                        let crowded_out = self.discoveries.enter(id, peer.ip());
-                        self.crowd_out(crowded_out, "for discovery");
-                    }
-                }
-            }
-            // Its tasks may still be at the stores, and an old write must not land behind the new session's.
-            Admission::After(old) => self.close_unsettled(old, CloseReason::Reinstated),
-        }
-    }
-
     fn flush(&mut self, id: NexusId) {
         let mut flushed = Ok(true);
         let gone = self.connections.get(&id).is_none_or(|connection| connection.gone);
@@ -523,19 +504,19 @@ impl World {
                 }
             });
             if flushed.is_err() {
-                self.with(id, |nexus, cx| nexus.disconnected(cx));
+                self.with_pump(id, |_, pump| pump.disconnected());
             }
         }
         let reading = self.reads();
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.touched = false;
-        if connection.nexus.is_closed() && !connection.gone {
+        if connection.machine.is_closed() && !connection.gone {
             connection.gone = true;
             if let Some(stream) = connection.socket.live() {
                 portal::shutdown(stream);
             }
         }
-        let reads = connection.nexus.wants_input() && !connection.gone && reading;
+        let reads = connection.machine.wants_input() && !connection.gone && reading;
         let writes = matches!(flushed, Ok(false)) && !connection.gone;
         let interest = match (reads, writes) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
@@ -547,7 +528,7 @@ impl World {
             connection.waits_for = interest;
             connection.changed.notify_one();
         }
-        if connection.gone && connection.nexus.has_ended() {
+        if connection.gone && connection.machine.has_ended() {
             self.forget(id);
         }
     }
@@ -559,7 +540,10 @@ impl World {
         self.logins.leave(id);
         self.discoveries.leave(id);
         if connection.told {
-            self.logged_out(id, connection.nexus.info(), connection.parting.why());
+            self.logged_out(id, connection.machine.party(), connection.parting.why());
+        }
+        if let Some(queue) = connection.machine.queue() {
+            self.leave_association(id, queue);
         }
         self.tell_dry(id);
         for (waiting, candidate) in self.sessions.ended(id) {

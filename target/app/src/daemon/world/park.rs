@@ -1,6 +1,6 @@
 //! A world that comes out of nothing or out of a snapshot is parked: its sockets are plain descriptors. Then it awakes.
 
-use super::{Hold, World};
+use super::{Hold, Socket, World};
 use mainstay_edge::portal;
 use std::io;
 
@@ -25,12 +25,18 @@ impl World {
     /// Go on: what was held goes to the stores, everything is looked at once.
     pub fn resume(&mut self) {
         self.release_held();
+        self.resume_queues();
         for id in self.connections.keys().copied().collect::<Vec<_>>() {
             self.touch(id);
         }
         self.settle();
         self.controls.values().for_each(|control| control.changed.notify_one());
         self.timer.notify_one();
+    }
+
+    /// Whether the portal with this number is listened on.
+    pub fn listens(&self, portal: usize) -> bool {
+        self.listeners.get(portal).is_some_and(|listener| !matches!(listener, Socket::Lost))
     }
 
     /// Whether bytes are taken from initiators.

@@ -108,7 +108,7 @@ impl World {
                 count(&mut self.traffic[asked.volume], &completion, asked.since);
                 self.store_fault(asked.volume, &completion);
             }
-            self.with(id, |nexus, cx| nexus.complete(cx, completion));
+            self.with_pump(id, |_, pump| pump.complete(completion));
         }
         self.settle();
         if self.hold == Hold::All && self.asked.is_empty() {
@@ -121,6 +121,7 @@ impl World {
         if std::mem::take(&mut self.hold) == Hold::All {
             self.listen_again();
         }
+        self.to_compute.notify_one();
         let holding = self.connections.iter_mut().filter(|(_, connection)| !connection.held.is_empty());
         let held: Vec<_> = holding.map(|(&id, connection)| (id, std::mem::take(&mut connection.held))).collect();
         for (id, requests) in held {
@@ -145,7 +146,7 @@ impl World {
                 let completion = Completion { ticket: request.ticket, op: request.op, result };
                 count(&mut self.traffic[index], &completion, asked);
                 self.store_fault(index, &completion);
-                self.with(id, |nexus, cx| nexus.complete(cx, completion));
+                self.with_pump(id, |_, pump| pump.complete(completion));
             }
             None => {
                 let long = is_long(&request.op);

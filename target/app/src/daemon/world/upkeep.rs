@@ -25,16 +25,16 @@ impl World {
     /// Time has passed. Gives how long to wait for the next call; none: until `timer` says.
     pub fn tick(&mut self) -> Option<Duration> {
         let now = clock::now();
-        let is_due = |c: &Connection| c.nexus.deadline().is_some_and(|deadline| deadline <= now);
+        let is_due = |c: &Connection| c.machine.deadline().is_some_and(|deadline| deadline <= now);
         let hears = self.hold != Hold::All && self.hears <= now;
         let due = self.connections.iter().filter(|(_, c)| hears && is_due(c));
         let due: Vec<NexusId> = due.map(|(&id, _)| id).collect();
         for id in due {
-            self.with(id, |nexus, cx| nexus.tick(cx));
+            self.with_pump(id, |_, pump| pump.tick());
         }
         self.settle();
         let grain = TIMER_GRAIN + TIMER_GRAIN_EACH * self.connections.len() as u32;
-        let next = self.connections.values().filter_map(|c| c.nexus.deadline()).min();
+        let next = self.connections.values().filter_map(|c| c.machine.deadline()).min();
         let next = next.map(|next| next.since(now).clamp(grain, TIMER_MAX.max(grain)));
         let next = if self.hopeful > 0 { Some(grain) } else { next };
         [next, self.tidy_up(now)].into_iter().flatten().min()
@@ -78,7 +78,7 @@ impl World {
             let Some(id) = self.starved.pop_front() else { break };
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             connection.starved = false;
-            self.with(id, |nexus, cx| nexus.feed(cx));
+            self.with_pump(id, |_, pump| pump.feed());
             *vain += usize::from(self.connections.get(&id).is_some_and(|connection| connection.starved));
         }
     }

@@ -41,6 +41,6 @@ impl World {
 
     /// Commands a session ever gave us, and those of them that are open.
     pub(super) fn commands(&self, id: NexusId) -> (u64, usize) {
-        self.connections.get(&id).map_or((0, 0), |c| (c.nexus.info().traffic.commands, c.nexus.tasks_live()))
+        self.connections.get(&id).map_or((0, 0), |c| c.machine.commands())
     }
 }

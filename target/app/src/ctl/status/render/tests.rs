@@ -1,6 +1,6 @@
 use super::*;
 use crate::control::words::{
-    Daemon, Latencies, Lun, Memory, Pause, Poison, Portal, Program, RefusedLogin, SwapReport, Target,
+    Auth, Daemon, Latencies, Lun, Memory, Pause, Poison, Portal, Program, RefusedLogin, SwapReport, Target,
 };
 
 fn sample() -> Status {
@@ -22,6 +22,7 @@ fn sample() -> Status {
             memory: Memory { budget: 256 << 20, promised: 1 << 20, used: 0 },
         },
         portals: vec![Portal { address: local, advertise: None, tag: 1, targets: 1, sessions: 1 }],
+        nvme: Default::default(),
         targets: vec![Target {
             name: target.clone(),
             alias: None,

@@ -27,7 +27,7 @@ fn a_live_snapshot_is_of_one_instant() {
     }
     let newcomer = rig.log_in(99);
     let gone = *rig.world.connections.keys().next().unwrap();
-    rig.world.call(gone, |nexus, cx| nexus.disconnected(cx));
+    rig.world.call(gone, |pump| pump.disconnected());
     rig.world.settle();
     while !rig.world.live_step(Duration::ZERO).unwrap() {}
     let live = rig.world.live_finish().unwrap().unwrap();
@@ -82,7 +82,7 @@ fn two_snapshots_at_a_time_are_both_whole() {
 fn nobody_is_late_within_a_pause_nor_right_after_it() {
     let mut rig = Rig::new();
     let late = rig.connect_at(Instant(1));
-    let logs_in = |rig: &Rig, id: NexusId| rig.world.connections.get(&id).is_some_and(|c| !c.nexus.is_closed());
+    let logs_in = |rig: &Rig, id: NexusId| rig.world.connections.get(&id).is_some_and(|c| !c.machine.is_closed());
     rig.world.hold = Hold::All;
     rig.world.tick();
     assert!(logs_in(&rig, late));

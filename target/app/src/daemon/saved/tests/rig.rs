@@ -6,14 +6,20 @@ use crate::control::machine::Machine;
 use crate::daemon::control::{Control, ControlId};
 use crate::daemon::saved::handed::Silent;
 use crate::daemon::site;
-use crate::daemon::world::{Socket, World};
+use crate::daemon::world::{Setup, Socket, World};
 use mainstay_base::sam::{Lun, NexusId};
 use mainstay_base::time::Instant;
 use mainstay_edge::clock;
+use mainstay_edge::portal::Machine as _;
 use mainstay_edge::state::StateDir;
+use mainstay_proto::host;
+use mainstay_proto::host::command::Connect;
+use mainstay_proto::host::queue::{Data, Queue};
 use mainstay_proto::iscsi::keys::Offers;
 use mainstay_proto::iscsi::pdu::{self, CmdSn, Itt, LoginRequest, Request as Pdu, ScsiCommand, Stage};
-use mainstay_proto::iscsi::{Isid, Limits, Setup};
+use mainstay_proto::iscsi::{self, Isid, Limits};
+use mainstay_proto::nvme::Entry;
+use mainstay_proto::{nvmetcp, queue};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -45,9 +51,11 @@ impl Rig {
             console: Box::new(Silent),
             voice: Voice::default(),
         };
-        let listeners = site.portals.iter().map(|_| listener(dir.path(), "portal")).collect();
+        let nvme = config.nvme.clone();
+        let portals = site.portals.len() + nvme.portals.len();
+        let listeners = (0..portals).map(|at| Some(listener(dir.path(), &format!("portal {at}")))).collect();
         let control = listener(dir.path(), "control.sock");
-        let world = world(config, options, site, exports, state, listeners, control).unwrap();
+        let world = world(config, options, (site, exports, nvme), state, listeners, control).unwrap();
         Rig { world, _dir: dir }
     }
 
@@ -59,7 +67,7 @@ impl Rig {
     /// One that came at this time.
     pub fn connect_at(&mut self, now: Instant) -> NexusId {
         let port = 40_000 + (self.world.nexus_next % 20_000) as u16;
-        let setup = Setup {
+        let setup = iscsi::Setup {
             local: "127.0.0.1:3260".parse().unwrap(),
             peer: format!("127.0.0.1:{port}").parse().unwrap(),
             portal: 0,
@@ -68,7 +76,7 @@ impl Rig {
             offers: Offers::default(),
             now,
         };
-        self.world.begin_connection(Socket::Parked(socket()), setup)
+        self.world.begin_connection(Socket::Parked(socket()), Setup::Iscsi(setup))
     }
 
     pub fn control(&mut self, said: &[u8]) -> ControlId {
@@ -160,10 +168,80 @@ pub fn wire(pdu: &Pdu, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A host of NVMe, with its end of a queue.
+pub struct Host {
+    pub id: NexusId,
+    pub queue: Queue,
+}
+
+impl Host {
+    /// A command; what it needs is sent, but not data that is asked for.
+    pub fn ask(&mut self, rig: &mut Rig, entry: Entry, data: Data) {
+        self.queue.submit(entry, data).unwrap();
+        self.talk(rig);
+    }
+
+    /// Both sides speak until neither has more to say.
+    pub fn talk(&mut self, rig: &mut Rig) -> Vec<u8> {
+        let mut heard = Vec::new();
+        loop {
+            let said = self.queue.output().to_vec();
+            self.queue.sent(said.len());
+            rig.world.hear(self.id, &said);
+            let taken = rig.world.taken(self.id);
+            self.queue.receive(&taken);
+            heard.extend_from_slice(&taken);
+            if said.is_empty() && taken.is_empty() {
+                return heard;
+            }
+        }
+    }
+}
+
+impl Rig {
+    /// A connection of NVMe that has not said anything.
+    pub fn connect_nvme(&mut self) -> NexusId {
+        let port = 40_000 + (self.world.nexus_next % 20_000) as u16;
+        let transport = nvmetcp::Setup {
+            local: "127.0.0.1:4420".parse().unwrap(),
+            peer: format!("127.0.0.1:{port}").parse().unwrap(),
+            portal: 0,
+            limits: nvmetcp::Limits::default(),
+            now: clock::now(),
+        };
+        let setup = queue::Setup { transport, seed: [port as u8; 32] };
+        self.world.begin_connection(Socket::Parked(socket()), Setup::Nvme(setup))
+    }
+
+    /// A controller that is enabled, and one I/O queue of it.
+    pub fn controller(&mut self, host: &str) -> (Host, Host) {
+        let nqn = self.world.nvme.site.subsystems[0].nqn.clone();
+        let connect = Connect::admin(host, [7; 16], &nqn);
+        let mut admin = self.host();
+        admin.queue.connect(&connect).unwrap();
+        admin.talk(self);
+        // CC: enabled, entries of 64 and 16 bytes.
+        admin.ask(self, host::command::property_set(0x14, 0x0046_0001), Data::Nothing);
+        let cntlid = self.world.connections[&admin.id].machine.queue().unwrap().info().cntlid;
+        let mut io = self.host();
+        io.queue.connect(&connect.io(cntlid, 1, 16)).unwrap();
+        io.talk(self);
+        assert_eq!(self.world.connections[&io.id].machine.queue().unwrap().info().admin, Some(admin.id));
+        (admin, io)
+    }
+
+    fn host(&mut self) -> Host {
+        let id = self.connect_nvme();
+        let mut host = Host { id, queue: Queue::new(host::queue::Setup { hold_r2ts: true, ..Default::default() }) };
+        host.talk(self);
+        host
+    }
+}
+
 impl World {
     /// Bytes of an initiator, with or without a socket.
     pub fn hear(&mut self, id: NexusId, bytes: &[u8]) {
-        self.call(id, |nexus, cx| nexus.receive(cx, bytes));
+        self.call(id, |pump| pump.receive(bytes));
         self.settle();
     }
 
@@ -173,13 +251,13 @@ impl World {
         loop {
             let Some(connection) = self.connections.get(&id) else { return all };
             let (before, mut slices) = (all.len(), Vec::new());
-            connection.nexus.output(&mut slices);
+            connection.machine.output(&mut slices);
             slices.iter().for_each(|slice| all.extend_from_slice(slice));
             let n = all.len() - before;
             if n == 0 {
                 return all;
             }
-            self.call(id, |nexus, cx| nexus.sent(cx, n));
+            self.call(id, |pump| pump.sent(n));
             self.settle();
         }
     }

@@ -8,6 +8,8 @@ use crate::daemon::saved::{Forms, digest, rehearsal};
 use crate::daemon::world::{Hold, World};
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::Snapshot;
+use mainstay_proto::host::command::{self as nvme, async_event_request};
+use mainstay_proto::host::queue::Data;
 use mainstay_proto::iscsi::pdu::Stage;
 
 /// A world in which something of everything is under way.
@@ -36,12 +38,25 @@ pub fn busy() -> Rig {
     rig.command(id, 1, &[0; 6], 0, 0, &[]);
     rig.command(id, 2, &[0; 6], 0, 0, &[]);
     rig.command(id, 3, &cdb10(0x2a, 64, 1024), 0, 524_288, &[9; 4096]);
-    let id = rig.log_in(6);
-    rig.command(id, 1, &[0; 6], 0, 0, &[]);
+    let id_of_six = rig.log_in(6);
+    rig.command(id_of_six, 1, &[0; 6], 0, 0, &[]);
+    // NVMe: silent, within its first PDU, waiting for an event and for a keep alive; with a write whose data is to come.
+    rig.connect_nvme();
+    let id = rig.connect_nvme();
+    rig.world.hear(id, &[0, 0, 128, 0, 128]);
+    let (mut admin, mut io) = rig.controller("nqn.2026-11.x:host");
+    admin.ask(&mut rig, async_event_request(), Data::Nothing);
+    io.ask(&mut rig, nvme::read(1, 0, 8), Data::ToHost(4096));
+    io.ask(&mut rig, nvme::write(1, 16, 64, false), Data::ToController(vec![3; 32_768]));
     rig.world.hold = Hold::All;
-    rig.command(id, 2, &cdb10(0x28, 8, 16), 8192, 0, &[]);
-    rig.command(id, 3, &cdb10(0x2a, 8, 8), 0, 4096, &[1; 4096]);
-    rig.command(id, 5, &cdb10(0x28, 8, 16), 8192, 0, &[]);
+    // Held back, and then one that is not whole.
+    io.ask(&mut rig, nvme::write(1, 8, 8, true), Data::ToController(vec![4; 4096]));
+    io.queue.submit(nvme::write(1, 32, 8, true), Data::ToController(vec![5; 4096])).unwrap();
+    let said = io.queue.output()[..2000].to_vec();
+    rig.world.hear(io.id, &said);
+    rig.command(id_of_six, 2, &cdb10(0x28, 8, 16), 8192, 0, &[]);
+    rig.command(id_of_six, 3, &cdb10(0x2a, 8, 8), 0, 4096, &[1; 4096]);
+    rig.command(id_of_six, 5, &cdb10(0x28, 8, 16), 8192, 0, &[]);
     // Who logs in again waits for its first session, which has requests held back.
     let id = rig.connect();
     rig.log_in_on(id, 6);

@@ -1,0 +1,127 @@
+//! What queues of NVMe ask of the world: a controller's number, the way to each other, and computing.
+
+use super::machine::Pump;
+use super::{Connection, Hold, Parting, World};
+use mainstay_base::sam::NexusId;
+use mainstay_proto::auth::dhchap::{Power, Work};
+use mainstay_proto::nvme::connect::Aim;
+use mainstay_proto::nvme::controller::{Change, Features, Notice};
+use mainstay_proto::nvme::{Connect, Reply};
+use mainstay_proto::queue::{self, Candidate, Effect, Join, Queue};
+
+impl World {
+    pub(super) fn carry_out_nvme(&mut self, id: NexusId, effect: Effect) {
+        match effect {
+            Effect::Store(request) => self.store(id, request),
+            Effect::Wake(other) => self.with_pump(other, |_, pump| pump.wake()),
+            Effect::Admin(candidate) => self.associate(id, &candidate),
+            Effect::Join(join) => self.join(id, &join),
+            Effect::Post { to, post } => self.with_queue(to, |queue, cx| queue.deliver(cx, id, post)),
+            Effect::Compute(work) => {
+                self.computations.push_back((id, work));
+                self.to_compute.notify_one();
+            }
+            Effect::Change(Change::Cache(volume)) => {
+                if let Some(unit) = self.units.get_mut(volume.0 as usize) {
+                    unit.mode_changed();
+                }
+            }
+            Effect::Change(Change::Protection(volume)) => self.tell_others(Some(id), Notice::Volume(volume)),
+            Effect::Retain(set) => self.retain(id, *set),
+            Effect::Left => self.part(id, Parting::LoggedOut),
+            Effect::Refused { step, why } => self.refused(id, step, why),
+            Effect::Notice(notice) => self.notice(id, &notice.to_string()),
+        }
+    }
+
+    fn with_queue(&mut self, id: NexusId, call: impl FnOnce(&mut Queue, &mut queue::Cx<'_>)) {
+        self.with_pump(id, |_, pump| {
+            if let Pump::Nvme(queue, cx) = pump {
+                call(queue, cx);
+            }
+        });
+    }
+
+    fn associate(&mut self, id: NexusId, candidate: &Candidate) {
+        if !self.knows(id) {
+            return;
+        }
+        let subsystem = if let Aim::Subsystem(at) = candidate.aim { Some(at) } else { None };
+        let full = self.sessions.len() + self.nvme.live.len() >= self.sessions.sessions_max;
+        let verdict = match full && subsystem.is_some() {
+            true => Err(Connect::busy()),
+            false => self.nvme.admit(id, subsystem, candidate.cntlid),
+        };
+        let admitted = verdict.map(|cntlid| (cntlid, self.nvme.retained.get(&(subsystem, cntlid)).cloned()));
+        let is_in = admitted.is_ok();
+        self.with_queue(id, |queue, cx| queue.admit(cx, admitted));
+        if is_in && let Some(connection) = self.connections.get_mut(&id) {
+            connection.told = true;
+            let from = connection.machine.peer().ip();
+            self.logged_in(id);
+            self.logins.leave(id);
+            if subsystem.is_none() {
+                let crowded_out = self.discoveries.enter(id, from);
+                self.crowd_out(crowded_out, "for discovery");
+            }
+        }
+    }
+
+    fn join(&mut self, id: NexusId, join: &Join) {
+        let mut verdict: Result<_, Reply> = Err(Connect::gone());
+        let subsystem = self.nvme.site.subsystem(&join.connect.subnqn);
+        if let Some(admin) = self.nvme.admin((subsystem, join.connect.cntlid)).filter(|_| subsystem.is_some()) {
+            self.with_queue(admin, |queue, cx| verdict = queue.join(cx, join));
+        }
+        if verdict.is_ok() {
+            self.logins.leave(id);
+        }
+        self.with_queue(id, |queue, cx| queue.joined(cx, verdict));
+    }
+
+    /// Tell every controller what has changed; it knows what of that is its host's business.
+    pub fn tell_controllers(&mut self, notice: Notice) {
+        self.tell_others(None, notice);
+        self.settle();
+    }
+
+    fn tell_others(&mut self, but: Option<NexusId>, notice: Notice) {
+        for admin in self.nvme.admins().into_iter().filter(|&admin| Some(admin) != but) {
+            self.with_queue(admin, |queue, cx| queue.notice(cx, notice));
+        }
+    }
+
+    /// A controller has ended; what its host has set is kept if another takes its place.
+    fn retain(&mut self, id: NexusId, set: Features) {
+        let Some(info) = self.connections.get(&id).and_then(|it| it.machine.queue()).map(Queue::info) else { return };
+        self.nvme.retain((info.subsystem, info.cntlid), set);
+    }
+
+    /// A queue is over.
+    pub(super) fn leave_association(&mut self, id: NexusId, queue: &Queue) {
+        let info = queue.info();
+        if info.is_controller() {
+            self.nvme.ended((info.subsystem, info.cntlid), id);
+        }
+    }
+
+    /// What is to be computed next, while nothing is held back.
+    pub fn next_computation(&mut self) -> Option<(NexusId, Work)> {
+        if self.hold == Hold::Nothing { self.computations.pop_front() } else { None }
+    }
+
+    /// A computation has ended.
+    pub fn computed(&mut self, id: NexusId, power: &Power) {
+        self.with_queue(id, |queue, cx| queue.computed(cx, power));
+        self.settle();
+    }
+
+    /// What queues were waiting for when the last program left is asked for again.
+    pub(super) fn resume_queues(&mut self) {
+        let is_queue = |(&id, connection): (&NexusId, &Connection)| connection.machine.queue().map(|_| id);
+        for id in self.connections.iter().filter_map(is_queue).collect::<Vec<_>>() {
+            self.with_queue(id, Queue::resume);
+        }
+        self.to_compute.notify_one();
+    }
+}
