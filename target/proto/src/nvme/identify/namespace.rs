@@ -1,11 +1,11 @@
 //! Identify Namespace in its parts (base §5.17.2.3, §5.17.2.8; nvm §4.1.5.1, §4.1.5.3).
 
 use super::{Asker, BYTES, ENDURANCE_GROUP, NVM};
-use crate::nvme::Status;
 use crate::nvme::io::limits::{self, Preferred};
 use crate::nvme::page::Page;
+use crate::nvme::{Attached, Status};
 use mainstay_base::path::Access;
-use mainstay_base::unit::Identity;
+use mainstay_base::unit::{Disk, Identity};
 
 /// NMIC: controllers of several hosts may have it.
 const SHARED: u8 = 1;
@@ -38,7 +38,7 @@ pub fn namespace(asker: &Asker<'_, '_>, nsid: u32) -> Vec<u8> {
     page.put(76, limits::mcl(block).to_le_bytes());
     page.put(80, [limits::MSRC]);
     page.put(92, u32::from(attached.group.0).to_le_bytes());
-    page.put(99, [u8::from(attached.read_only)]);
+    page.put(99, [protected(attached, disk)]);
     page.put(102, ENDURANCE_GROUP.to_le_bytes());
     page.put(104, nguid(&disk.identity));
     page.put(120, eui64(&disk.identity));
@@ -50,11 +50,11 @@ pub fn namespace(asker: &Asker<'_, '_>, nsid: u32) -> Vec<u8> {
 /// CNS 08h.
 pub fn independent(asker: &Asker<'_, '_>, nsid: u32) -> Vec<u8> {
     let mut page = Page::new(BYTES);
-    let Some(attached) = asker.view.namespace(nsid) else { return page.done() };
+    let Some((attached, disk)) = asker.find(nsid) else { return page.done() };
     // NSFEAT has here only what no command set is needed for.
     page.put(0, [FEATURES & 1 << 3, SHARED]);
     page.put(4, u32::from(attached.group.0).to_le_bytes());
-    page.put(8, [u8::from(attached.read_only)]);
+    page.put(8, [protected(attached, disk)]);
     page.put(12, ENDURANCE_GROUP.to_le_bytes());
     // NSTAT: ready.
     page.put(14, [1]);
@@ -80,6 +80,11 @@ pub fn descriptors(asker: &Asker<'_, '_>, nsid: u32) -> Result<Vec<u8>, Status> 
     put(4, &[NVM]);
     out.resize(BYTES, 0);
     Ok(out)
+}
+
+/// NSATTR: as it is now, whatever was published.
+fn protected(attached: &Attached, disk: &Disk) -> u8 {
+    u8::from(attached.read_only || !disk.is_writable())
 }
 
 /// NGUID: the UUID, its bytes 8 to 10 made an OUI that is locally administered and of one device.

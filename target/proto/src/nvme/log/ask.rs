@@ -1,7 +1,13 @@
 //! What a Get Log Page command asks for (base §5.16, figures 197 to 201).
 
+use crate::nvme::identify::NAMESPACES_MAX;
 use crate::nvme::io::limits::TRANSFER_BYTES;
 use crate::nvme::{Entry, Status};
+use mainstay_base::path::GROUPS_MAX;
+
+/// What may always be asked for, however short the page is: Linux asks for the longest ANA log there could be.
+const SHORT_BYTES: usize = 16 << 10;
+const _: () = assert!(SHORT_BYTES > 16 + 32 * GROUPS_MAX as usize + 4 * NAMESPACES_MAX as usize);
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +57,19 @@ impl Ask {
     }
 
     /// So much of the page; zeroes behind its end, since the host has made room for them.
-    pub(super) fn cut(&self, page: Vec<u8>) -> Result<Vec<u8>, Status> {
+    ///
+    /// # Errors
+    /// Invalid Field for what begins behind the end, or goes beyond it by more than any host has use for: else each command
+    /// of a host that reads nothing would hold MDTS of zeroes.
+    pub(super) fn cut(&self, mut page: Vec<u8>) -> Result<Vec<u8>, Status> {
         let start =
             usize::try_from(self.offset).ok().filter(|&start| start <= page.len()).ok_or(Status::INVALID_FIELD)?;
-        let mut part = page;
-        part.drain(..start);
-        part.resize(self.bytes as usize, 0);
-        Ok(part)
+        let bytes = self.bytes as usize;
+        if bytes > (page.len() - start).max(SHORT_BYTES) {
+            return Err(Status::INVALID_FIELD);
+        }
+        page.drain(..start);
+        page.resize(bytes, 0);
+        Ok(page)
     }
 }

@@ -222,6 +222,7 @@ fn bad_questions() {
         (with(good, 13, 1), "far behind the end"),
         (with(good, 13, u32::MAX), "farther"),
         (with(good, 14, 1 << 23), "by index"),
+        (with(good, 10, 0x1000 << 16), "16 KiB and some, of a short page"),
         (with(good, 11, 4), "1 MiB and some"),
         (with(good, 11, 0xffff), "16 GiB"),
     ] {
