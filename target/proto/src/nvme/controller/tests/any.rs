@@ -58,4 +58,20 @@ proptest! {
             prop_assert!(rig.controller.errors.newest_first().count() <= usize::from(ELPE) + 1);
         }
     }
+
+    #[test]
+    fn a_damaged_saved_form_is_refused_or_saves_itself_again(at in any::<prop::sample::Index>(), byte: u8, cut: bool) {
+        let mut rig = Rig::new(false, &connect());
+        rig.enable();
+        rig.send(admin(0x0c), 0);
+        rig.notice(Notice::Volume(VolumeId(1)));
+        rig.reply(admin(0xee)).unwrap_err();
+        let mut bytes = rig.controller.save().encode_to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        bytes.truncate(if cut { at } else { bytes.len() });
+        if let Ok(controller) = ControllerV1::decode(&bytes[..]).map_err(drop).and_then(|it| Controller::restore(&it).map_err(drop)) {
+            prop_assert_eq!(Controller::restore(&controller.save()), Ok(controller));
+        }
+    }
 }

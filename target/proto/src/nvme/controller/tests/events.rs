@@ -28,6 +28,29 @@ fn a_namespace_that_changed_is_told_once_until_the_list_is_read() {
     });
 }
 
+/// Get Log Page with RAE keeps event and list, one that cannot be answered does too.
+#[test]
+fn reading_the_page_over_the_wire_clears_its_event() {
+    both(|rig| {
+        let page = |retain: u32| {
+            let mut entry = admin(0x02);
+            entry.set_dword(10, 0x04 | retain << 15 | 1023 << 16);
+            entry
+        };
+        let read = |rig: &mut Rig, retain| match rig.send(page(retain), 4096) {
+            Outcome::Data(data, Reply::OK) => u32::from_le_bytes(data[..4].try_into().unwrap()),
+            other => panic!("{other:?}"),
+        };
+        rig.notice(Notice::Volume(VolumeId(1)));
+        assert_eq!(rig.send(page(0), 4092), Outcome::Reply(Status::SGL_LENGTH_INVALID.into()));
+        assert_eq!(read(rig, 1), 2);
+        assert_eq!(read(rig, 0), 2);
+        assert_eq!(read(rig, 0), 0);
+        hold(rig);
+        assert_eq!(rig.event(), None, "it was read before it was told");
+    });
+}
+
 #[test]
 fn an_event_waits_for_a_request_and_is_forgotten_when_its_page_is_read() {
     both(|rig| {
