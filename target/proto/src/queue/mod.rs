@@ -369,8 +369,8 @@ impl Queue {
         }
         if self.connection.is_ended() && !self.ending {
             self.ending = true;
-            self.info.state = State::Closing;
             self.end(cx);
+            self.info.state = State::Closing;
         }
         if self.connection.is_closed() {
             self.info.state = State::Closed;
@@ -384,7 +384,8 @@ impl Queue {
     fn end(&mut self, cx: &mut Cx<'_>) {
         if let Role::Admin(admin) = &self.role {
             admin::end_all(cx, admin.queues.values().copied());
-            if !admin.controller.is_live() && !admin.controller.is_fatal() {
+            let controller = &admin.controller;
+            if self.info.state == State::Ready && !controller.is_live() && !controller.is_fatal() {
                 cx.effects.push(Effect::Left);
             }
         }

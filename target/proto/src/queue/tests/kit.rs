@@ -189,6 +189,7 @@ impl World {
             if !sent && !answered && self.effects.is_empty() {
                 break;
             }
+            self.feed();
         }
         for queue in &mut self.queues {
             if queue.as_ref().is_some_and(|queue| queue.is_closed() && queue.has_ended()) {

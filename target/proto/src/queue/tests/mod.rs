@@ -2,9 +2,12 @@
 //! Both runs must send the same bytes.
 
 mod host;
+mod hostile;
 mod kit;
 mod life;
 mod orders;
+mod proof;
+mod storm;
 
 use host::*;
 use kit::World;
