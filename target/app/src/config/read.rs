@@ -168,7 +168,11 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
     };
     let rest =
         nvme::Rest { folder, prefix, taken: portals.iter().map(|portal| portal.bind).collect(), volumes: &volumes };
-    let nvme = nvme::read(root, &rest, findings);
+    let limits = Limits::read(root.one("limits"));
+    let mut nvme = nvme::read(root, &rest, findings);
+    if root.has("nvme") {
+        nvme.limits.connect_timeout = limits.login_timeout;
+    }
     let (some_volume, some_target) = (root.has("volume"), root.has("target") || root.has("nvme"));
     let nothing = (volumes.list.is_empty() && !some_volume, targets.is_empty() && !some_target);
     match nothing {
@@ -215,7 +219,7 @@ pub(super) fn resolve(root: &View<'_>, file: &Path, findings: &mut Findings) -> 
         file: Some(file.to_owned()),
         discovery,
         nvme,
-        limits: Limits::read(root.one("limits")),
+        limits,
         name_prefix: prefix.to_owned(),
         state_dir: path("state_dir"),
         control: path("control"),

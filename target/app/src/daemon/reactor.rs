@@ -105,7 +105,7 @@ pub(super) async fn accept(world: Shared, listener: Rc<TcpListener>, portal: Por
                 Setup::Iscsi(iscsi::Setup { local, peer, portal, limits, seed, offers, now })
             }
             Portal::Nvme(portal) => {
-                let limits = nvmetcp::Limits::default();
+                let limits = nvmetcp::Limits { open_timeout: limits.login_timeout, ..Default::default() };
                 let transport = nvmetcp::Setup { local, peer, portal, limits, now };
                 Setup::Nvme(queue::Setup { transport, seed })
             }

@@ -12,7 +12,7 @@ pub(in super::super) const READS: (&str, u32, u32) = (KIND, 1, 2);
 struct ConnectionV2 {
     #[prost(message, repeated, tag = "1")]
     held: Vec<RequestV1>,
-    /// From the lowest: gone, told, logs in, discovers.
+    /// From the lowest: gone, told, logs in, discovers, speaks NVMe.
     #[prost(uint32, tag = "2")]
     flags: u32,
     #[prost(uint64, tag = "3")]
@@ -31,7 +31,7 @@ struct ConnectionV2 {
 }
 
 pub(in super::super) fn save(old: ConnectionV1) -> Section {
-    let flags = [old.gone, old.told, old.logs_in, old.discovers];
+    let flags = [old.gone, old.told, old.logs_in, old.discovers, old.nvme];
     let saved = ConnectionV2 {
         held: old.held,
         flags: flags.iter().rev().fold(0, |sum, flag| sum << 1 | u32::from(*flag)),
@@ -61,6 +61,7 @@ pub(in super::super) fn restore(section: &Section) -> Result<ConnectionV1, Unrea
         held: saved.held,
         logs_in: flag(2),
         discovers: flag(3),
+        nvme: flag(4),
         session: saved.session.map(|both| SessionV1 { tsih: both >> 16, cid: both & 0xffff }),
     })
 }
