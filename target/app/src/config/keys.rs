@@ -296,7 +296,12 @@ pub static LIMITS: Table = Table {
             "\"256 MiB\"",
             "Memory for data on its way. Command windows shrink and reads wait when it gets scarce.",
         ),
-        key("sessions", Kind::Integer(1, 65_535), "1024", "Sessions at a time; more are told to come later."),
+        key(
+            "sessions",
+            Kind::Integer(1, 65_535),
+            "1024",
+            "Sessions at a time, and queues of NVMe/TCP: each connection counts. More are told to come later.",
+        ),
         key(
             "logins",
             Kind::Integer(1, 65_535),

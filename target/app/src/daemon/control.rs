@@ -268,6 +268,8 @@ impl World {
             return Err(Error::not_poisoned(name));
         }
         volume.clear_poison().map_err(|error| Error::store_refused(name, &error.to_string()))?;
+        self.tell_health();
+        self.settle();
         Ok(Cleared { volume: name.to_owned() })
     }
 

@@ -66,6 +66,7 @@ impl World {
         let message = format!("a {verb} failed: {fault}{more}");
         tracing::error!(volume, "{message}");
         self.tell(What::Error { session: None, volume: Some(volume), peer: None, message });
+        self.tell_health();
     }
 
     /// Tell an event to everybody who listens.

@@ -163,10 +163,11 @@ fn listen(site: &mut Site, nvme: &mut nvme::Site) -> Result<Vec<Option<OwnedFd>>
     for portal in &mut site.portals {
         listeners.push(Some(listen_on(&mut portal.bind, "--iscsi")?));
     }
-    for portal in &mut nvme.portals {
-        listeners.push(match listen_on(&mut portal.bind, "--nvme") {
-            Err(error) if portal.optional => {
+    for at in 0..nvme.portals.len() {
+        listeners.push(match listen_on(&mut nvme.portals[at].bind, "--nvme") {
+            Err(error) if nvme.portals[at].optional => {
                 tracing::warn!("NVMe/TCP is not served there: {error}");
+                nvme.without_portal(at);
                 None
             }
             listener => Some(listener?),

@@ -36,6 +36,8 @@ pub(super) struct Sessions {
     pub tsih_last: u16,
     tsihs: HashSet<u16>,
     pub(super) sessions_max: usize,
+    /// Queues of NVMe that have a controller: each is a connection, and counts as a session does.
+    pub queues: HashSet<NexusId>,
 }
 
 impl Sessions {
@@ -48,12 +50,13 @@ impl Sessions {
             tsih_last: 0,
             tsihs: HashSet::new(),
             sessions_max,
+            queues: HashSet::new(),
         }
     }
 
-    /// So many sessions of targets live.
-    pub fn len(&self) -> usize {
-        self.by_name.len()
+    /// Whether there is no room for another session or queue.
+    pub fn is_full(&self) -> bool {
+        self.by_name.len() + self.queues.len() >= self.sessions_max
     }
 
     /// `id` has finished negotiating.
@@ -81,7 +84,7 @@ impl Sessions {
                 Admission::After(old)
             }
             None if candidate.tsih != 0 => Admission::Now(Err(unknown(candidate.tsih))),
-            None if self.by_name.len() >= self.sessions_max => Admission::Now(Err(full(self.sessions_max))),
+            None if self.is_full() => Admission::Now(Err(full(self.sessions_max))),
             None => {
                 let Some(tsih) = kept.or_else(|| self.tsih()) else {
                     return Admission::Now(Err(full(self.by_name.len())));
@@ -101,6 +104,7 @@ impl Sessions {
         }
         self.waiting.retain(|&(waiting, ..)| waiting != id);
         self.rejoining.remove(&id);
+        self.queues.remove(&id);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|&(_, _, old)| old == id);
         self.waiting = still;
         let ready: Vec<(NexusId, Candidate, NexusId)> = ready;
@@ -146,7 +150,10 @@ fn unknown(tsih: u16) -> Refusal {
 }
 
 fn full(sessions_max: usize) -> Refusal {
-    Refusal::new(LoginStatus::OutOfResources, format!("there are {sessions_max} sessions already, the most allowed"))
+    Refusal::new(
+        LoginStatus::OutOfResources,
+        format!("there are {sessions_max} sessions and queues already, the most allowed"),
+    )
 }
 
 #[cfg(test)]

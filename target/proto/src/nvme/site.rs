@@ -178,6 +178,13 @@ impl Site {
         self.subsystems.iter().position(|subsystem| subsystem.nqn == nqn)
     }
 
+    /// The portal with this index is not listened on: no subsystem is reached there.
+    pub fn without_portal(&mut self, portal: usize) {
+        for subsystem in &mut self.subsystems {
+            subsystem.portals.retain(|at| *at != portal);
+        }
+    }
+
     /// It is one of our discovery subsystem's names.
     pub fn is_discovery(&self, nqn: &str) -> bool {
         nqn == DISCOVERY_NQN || nqn == self.discovery.nqn

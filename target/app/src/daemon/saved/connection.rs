@@ -157,6 +157,9 @@ fn restore_one(
         let known = world.sessions.enter(id, (info.initiator.clone(), info.isid, target), tsih, cid);
         need(KIND, known, "a session's name of its own")?;
     }
+    if machine.queue().is_some_and(|queue| queue.info().subsystem.is_some() && !saved.logs_in) {
+        world.sessions.queues.insert(id);
+    }
     if let Some(queue) = machine.queue()
         && let Some(controller) = queue.controller()
     {

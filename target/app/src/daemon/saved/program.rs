@@ -129,9 +129,10 @@ impl Program {
         for (portal, bind) in site.portals.iter_mut().zip(&self.saved.portals) {
             portal.bind = need(KIND, bind.parse().ok(), "the address of a portal")?;
         }
-        for (portal, bind) in nvme.portals.iter_mut().zip(&self.saved.nvme_portals) {
-            if !bind.is_empty() {
-                portal.bind = need(KIND, bind.parse().ok(), "the address of a portal")?;
+        for (at, bind) in self.saved.nvme_portals.iter().enumerate() {
+            match bind.is_empty() {
+                true => nvme.without_portal(at),
+                false => nvme.portals[at].bind = need(KIND, bind.parse().ok(), "the address of a portal")?,
             }
         }
         Ok((site, exports, nvme))

@@ -47,8 +47,7 @@ impl World {
             return;
         }
         let subsystem = if let Aim::Subsystem(at) = candidate.aim { Some(at) } else { None };
-        let full = self.sessions.len() + self.nvme.live.len() >= self.sessions.sessions_max;
-        let verdict = match full && subsystem.is_some() {
+        let verdict = match self.sessions.is_full() && subsystem.is_some() {
             true => Err(Connect::busy()),
             false => self.nvme.admit(id, subsystem, candidate.cntlid),
         };
@@ -60,7 +59,10 @@ impl World {
             let from = connection.machine.peer().ip();
             self.logged_in(id);
             self.logins.leave(id);
-            if subsystem.is_none() {
+            if subsystem.is_some() {
+                self.sessions.queues.insert(id);
+                self.tell_health();
+            } else {
                 let crowded_out = self.discoveries.enter(id, from);
                 self.crowd_out(crowded_out, "for discovery");
             }
@@ -71,10 +73,14 @@ impl World {
         let mut verdict: Result<_, Reply> = Err(Connect::gone());
         let subsystem = self.nvme.site.subsystem(&join.connect.subnqn);
         if let Some(admin) = self.nvme.admin((subsystem, join.connect.cntlid)).filter(|_| subsystem.is_some()) {
-            self.with_queue(admin, |queue, cx| verdict = queue.join(cx, join));
+            match self.sessions.is_full() {
+                true => verdict = Err(Connect::busy()),
+                false => self.with_queue(admin, |queue, cx| verdict = queue.join(cx, join)),
+            }
         }
         if verdict.is_ok() {
             self.logins.leave(id);
+            self.sessions.queues.insert(id);
         }
         self.with_queue(id, |queue, cx| queue.joined(cx, verdict));
     }
@@ -88,6 +94,19 @@ impl World {
     fn tell_others(&mut self, but: Option<NexusId>, notice: Notice) {
         for admin in self.nvme.admins().into_iter().filter(|&admin| Some(admin) != but) {
             self.with_queue(admin, |queue, cx| queue.notice(cx, notice));
+        }
+    }
+
+    /// Tell every host how its volumes are: one that is poisoned takes no writes, and what it held is in doubt (SMART / health
+    /// information, base 2.0 figure 207: reliability degraded, read only).
+    pub fn tell_health(&mut self) {
+        for admin in self.nvme.admins() {
+            let queue = self.connections.get(&admin).and_then(|it| it.machine.queue());
+            let Some(subsystem) = queue.and_then(|queue| queue.info().subsystem) else { continue };
+            let namespaces = &self.nvme.site.subsystems[subsystem].namespaces;
+            let poisoned = namespaces.iter().any(|it| self.volumes[it.volume.0 as usize].poisoned().is_some());
+            let warnings = if poisoned { 0x0c } else { 0 };
+            self.with_queue(admin, |queue, cx| queue.notice(cx, Notice::Health(warnings)));
         }
     }
 
