@@ -4,7 +4,7 @@ use super::slots::{Doing, Want};
 use super::{Cx, Effect, Post, Queue, Role, State};
 use crate::nvme::connect::CONNECT_BYTES;
 use crate::nvme::{AdminCx, Notice, Outcome, Reply, Status};
-use crate::nvmetcp::Tag;
+use crate::nvmetcp::{self, Tag};
 use mainstay_base::sam::NexusId;
 use mainstay_base::unit::{Completion, Op, Request};
 use std::sync::Arc;
@@ -170,8 +170,8 @@ impl Queue {
     pub(super) fn tick_controller(&mut self, cx: &mut Cx<'_>) {
         let Role::Admin(admin) = &mut self.role else { return };
         if admin.controller.tick(cx.now) {
-            let why = "the host was not heard in time (KATO)".to_owned();
-            cx.effects.push(Effect::Refused { step: "keep alive".to_owned(), why });
+            let line = format!("host at {}: not heard within its keep alive timeout", self.info.peer);
+            cx.effects.push(Effect::Notice(nvmetcp::Notice(line)));
             self.connection.close();
         }
         self.after_controller(cx);
@@ -246,6 +246,7 @@ impl Queue {
             return self.deny(cx, index, Status::CONNECT_INCOMPATIBLE_FORMAT);
         }
         slot.doing = Doing::Leaving;
+        self.leaving = true;
         for other in self.slots.oldest_first(|slot| !matches!(slot.doing, Doing::Leaving)) {
             self.end_early(cx, other, Status::ABORTED_SQ_DELETION);
         }

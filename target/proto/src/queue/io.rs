@@ -157,12 +157,7 @@ impl Queue {
         }
     }
 
-    /// Data of a command will not come: it ends so, and a pair with it.
-    pub(super) fn failed(&mut self, cx: &mut Cx<'_>, of: u16, status: Status) {
-        self.end_early(cx, of, status);
-    }
-
-    /// A command ends before its time.
+    /// A command ends before its time, and a pair with it.
     pub(super) fn end_early(&mut self, cx: &mut Cx<'_>, index: u16, status: Status) {
         let Some(slot) = self.slots.at(index) else { return };
         match &mut slot.doing {

@@ -182,6 +182,8 @@ pub struct Queue {
     seed: Option<Zeroizing<[u8; 32]>>,
     /// When the host must have gone on with connecting.
     due: Option<Instant>,
+    /// There is a Disconnect, which waits for all others.
+    leaving: bool,
     /// The connection is gone and its commands are being ended.
     ending: bool,
 }
@@ -202,6 +204,7 @@ impl Queue {
             seed: Some(Zeroizing::new(setup.seed)),
             auth: None,
             due: None,
+            leaving: false,
             ending: false,
         }
     }
@@ -423,7 +426,7 @@ impl Queue {
             }
             Event::Command { tag, entry, data } => self.command(cx, tag, entry, data),
             Event::Data { tag, offset, data } => self.collected(cx, tag.0, offset, data),
-            Event::Failed { tag, status } => self.failed(cx, tag.0, status),
+            Event::Failed { tag, status } => self.end_early(cx, tag.0, status),
             Event::Notice(notice) => cx.effects.push(Effect::Notice(notice)),
         }
     }
@@ -514,7 +517,9 @@ impl Queue {
         for ticket in slot.tell {
             self.tell(cx, ticket, io::was_aborted(reply));
         }
-        self.leave_when_alone(cx);
+        if self.leaving {
+            self.leave_when_alone(cx);
+        }
     }
 
     /// A command ends so, and its controller's error log tells of it.

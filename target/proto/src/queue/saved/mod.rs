@@ -5,6 +5,7 @@ mod slot;
 
 pub(super) use form::{DoingV1, QueueV1};
 
+use super::slots::Doing;
 use super::{Admin, Info, Queue, Role, State};
 use crate::auth::dhchap::Responder;
 use crate::nvme::{Controller, Site, View};
@@ -103,17 +104,21 @@ impl Queue {
         let connection = saved.connection.as_ref().ok_or(Unreadable::Part("no connection"))?;
         let connection =
             Connection::restore(connection, arena).map_err(|error| Unreadable::Connection(error.to_string()))?;
+        let role = restore_role(&saved)?;
+        let slots = slot::restore_all(saved.slots, saved.serial_next, arena)?;
+        let leaving = slots.iter().any(|(_, slot)| matches!(slot.doing, Doing::Leaving));
         Ok(Queue {
             id: NexusId(saved.id),
             connection,
             info: restore_info(saved.info.as_ref().ok_or(Unreadable::Part("nothing is said of it"))?)?,
-            role: restore_role(&saved)?,
-            slots: slot::restore_all(saved.slots, saved.serial_next, arena)?,
+            role,
+            slots,
             half: saved.half.map(|half| narrow(half, "first of a pair")).transpose()?,
             head: narrow(saved.head, "SQHD")?,
             seed: seed.map(|seed| restore_seed(&seed)).transpose()?,
             auth: responder.map(Box::new),
             due: saved.due.map(Instant),
+            leaving,
             ending: saved.ending,
         })
     }

@@ -1,10 +1,11 @@
 //! How queues begin and end.
 
-use super::super::State;
+use super::super::{Queue, State, Unreadable, outline};
 use super::*;
 use crate::nvme::{Controllers, Notice, Status};
 use crate::nvmetcp::pdu::Digests;
 use mainstay_base::path::{Access, GroupId};
+use mainstay_base::snapshot::Section;
 use mainstay_base::unit::VolumeId;
 use std::time::Duration;
 
@@ -41,6 +42,49 @@ fn a_host_connects_reads_writes_and_leaves() {
         assert_eq!(world.arena.usage().2, 0, "all memory comes back");
         assert_eq!(world.notices, [format!("{} left", io.index), format!("{} left", admin.index)]);
     });
+}
+
+#[test]
+fn golden_bytes_of_responses() {
+    let mut world = World::new(true);
+    let mut admin = Host::open(&mut world, Digests::default());
+    let connect = crate::nvme::Connect { cattr: 4, ..connect(0, 0xffff) };
+    admin.command(&mut world, connect.entry(), &connect.data());
+    // CapsuleResp, CNTLID 1, SQHD FFFFh, CID 1.
+    let header = [5, 0, 24, 0, 24, 0, 0, 0];
+    assert_eq!(
+        world.wire[admin.index],
+        [&header[..], &[1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0]].concat()
+    );
+    world.wire[admin.index].clear();
+    // CSTS is not ready; an identifier of two bytes; no SQHD.
+    admin.cid = 0x1233;
+    admin.command(&mut world, self::admin(0x06), &[]);
+    assert_eq!(
+        world.wire[admin.index],
+        [&header[..], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0x18, 0x80]].concat()
+    );
+}
+
+#[test]
+fn what_is_no_saved_queue_is_refused() {
+    let mut world = World::new(false);
+    let admin = Host::admin(&mut world);
+    let section = world.queue(admin.index).save();
+    let arena = mainstay_base::arena::Arena::heap(1 << 20);
+    for cut in 1..section.payload.len() {
+        let payload = section.payload[..cut].to_vec();
+        // It may be whole by chance, but never panics.
+        let _ = Queue::restore(&Section { payload, ..section.clone() }, &arena);
+    }
+    for (kind, version) in [("nexus", 1), ("queue", 2)] {
+        let other = Section { kind: kind.into(), version, ..section.clone() };
+        assert!(matches!(Queue::restore(&other, &arena), Err(Unreadable::Section { .. })));
+        assert!(matches!(outline(&other), Err(Unreadable::Section { .. })));
+    }
+    let queue = Queue::restore(&section, &arena).unwrap();
+    assert!(queue.fits(&world.site, 2).is_ok() && queue.fits(&world.site, 1).is_err());
+    assert!(queue.fits(&crate::nvme::Site::default(), 2).is_err());
 }
 
 #[test]
@@ -248,7 +292,7 @@ fn a_silent_host_loses_its_controller_and_io_is_a_sign_of_life() {
             world.pass(Duration::from_secs(5));
         }
         assert!(world.is_gone(admin.index) && world.is_gone(io.index));
-        assert_eq!(world.notices, ["keep alive: the host was not heard in time (KATO)"]);
+        assert_eq!(world.notices, ["host at 127.0.0.1:40000: not heard within its keep alive timeout"]);
     });
 }
 
