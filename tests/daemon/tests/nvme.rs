@@ -2,14 +2,13 @@
 
 use super::bytes;
 use mainstay_testkit::daemon::Daemon;
-use mainstay_testkit::host::Host;
 
 #[test]
 fn a_host_connects_and_its_data_comes_back() {
     let daemon = Daemon::memory();
-    let (portal, nqn) = daemon.nvme();
+    let portal = daemon.namespace().portal;
     for (header, data) in [(false, false), (true, true)] {
-        let mut controller = Host::new(&nqn).digests(header, data).connect(portal).unwrap();
+        let mut controller = daemon.host().digests(header, data).connect(portal).unwrap();
         assert_eq!(controller.namespaces().unwrap(), [1]);
 
         for (n, blocks) in [1u32, 8, 32, 33, 256, 2048].into_iter().enumerate() {

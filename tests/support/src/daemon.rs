@@ -269,14 +269,6 @@ impl Daemon {
         &self.control
     }
 
-    /// Where the first volume is served over NVMe/TCP, and under which name.
-    pub fn nvme(&self) -> (SocketAddr, String) {
-        let namespace = &self.ready["volumes"][0]["nvme"][0];
-        let text = |key: &str| namespace[key].as_str().unwrap_or_default().to_owned();
-        let address = format!("{}:{}", text("address"), namespace["port"]);
-        (address.parse().expect("an address of this machine"), text("subsystem"))
-    }
-
     /// The volumes of the ready line.
     pub fn volumes(&self) -> Vec<Served> {
         let word = |volume: &Value, key: &str| volume[key].as_str().unwrap_or_default().to_owned();
@@ -301,19 +293,18 @@ impl Daemon {
         self.volumes().into_iter().next().unwrap_or_else(|| panic!("no volume in {}", self.ready))
     }
 
-    /// The namespaces of the ready line, of each subsystem at its first portal.
+    /// The namespaces of the ready line.
     pub fn namespaces(&self) -> Vec<Offered> {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut all = Vec::new();
-        for subsystem in list(&self.ready["subsystems"]) {
-            let portal = subsystem["portals"][0].as_str().and_then(|text| text.parse().ok());
-            let portal = portal.unwrap_or_else(|| panic!("no portal in {}", self.ready));
-            for namespace in list(&subsystem["namespaces"]) {
+        for volume in self.ready["volumes"].as_array().into_iter().flatten() {
+            for namespace in volume["nvme"].as_array().into_iter().flatten() {
+                let word = |key: &str| namespace[key].as_str().unwrap_or_default().to_owned();
+                let portal = format!("{}:{}", word("address"), namespace["port"]);
                 all.push(Offered {
-                    portal,
-                    subsystem: subsystem["nqn"].as_str().unwrap_or_default().to_owned(),
+                    portal: portal.parse().unwrap_or_else(|_| panic!("{portal} in {}", self.ready)),
+                    subsystem: word("subsystem"),
                     nsid: namespace["nsid"].as_u64().and_then(|nsid| nsid.try_into().ok()).expect("an NSID"),
-                    volume: namespace["volume"].as_str().unwrap_or_default().to_owned(),
+                    volume: volume["name"].as_str().unwrap_or_default().to_owned(),
                 });
             }
         }

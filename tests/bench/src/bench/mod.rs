@@ -31,7 +31,7 @@ use target::Contender;
 struct Options {
     /// Who takes part, in turn: mainstay, nvme (the same over NVMe/TCP), tgt, null (a target that does nothing: the client's
     /// ceiling)
-    #[arg(long, value_delimiter = ',', default_value = "mainstay,tgt")]
+    #[arg(long, value_delimiter = ',', default_value = "mainstay,nvme,tgt")]
     targets: Vec<String>,
     /// Where the disks are
     #[arg(long, value_delimiter = ',', default_value = "memory,file")]

@@ -201,13 +201,13 @@ impl Controller {
 
     /// I/O queue `qid`.
     pub fn io_queue(&mut self, qid: u16) -> Result<Connection> {
-        let (io, completion) = self.try_io_queue(qid)?;
+        let (mut io, completion) = self.try_io_queue(qid)?;
         let Completion { status, result, .. } = completion;
-        if status.is_success() {
-            Ok(io)
-        } else {
-            Err(Error::Status { what: "Connect of an I/O queue", status, result })
+        if !status.is_success() {
+            return Err(Error::Status { what: "Connect of an I/O queue", status, result });
         }
+        self.host.prove(&mut io, completion.dword())?;
+        Ok(io)
     }
 
     /// Nothing more than R2Ts for data that is sent from now on.

@@ -150,8 +150,8 @@ impl Queue {
         };
         pending.take(&head, data, damaged)?;
         if head.success {
-            // It stands for a completion, so all data must be there, and nothing may depend on SQHD (tcp §3.6.2.8).
-            if !head.last || pending.got.len() < pending.wants as usize || self.flow.is_some() {
+            // It stands for a completion, so nothing more may come, and nothing may depend on SQHD (tcp §3.6.2.8).
+            if !head.last || self.flow.is_some() {
                 return Err(Fault::field(field::FLAGS, "a SUCCESS flag where none may be"));
             }
             self.ended(Completion::success(Cid(head.cid), 0));

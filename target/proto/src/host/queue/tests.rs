@@ -443,7 +443,6 @@ fn hostile_data() {
         range,
         field::DATAO,
     );
-    refuses(&|rig, read, _| rig.data(read, 0, &[0; 512], true, true), invalid, field::FLAGS);
     refuses(&|rig, read, _| rig.data(read, 0, &[0; 1024], false, true), invalid, field::FLAGS);
     refuses(
         &|rig, read, _| {

@@ -118,10 +118,11 @@ impl Nvme {
         }))
     }
 
-    /// Keep Alive on the admin queue and Flush on the I/O queue, with nothing under way, waiting for the answers.
+    /// Property Get on the admin queue and Flush on the I/O queue, with nothing under way, waiting for the answers.
     pub fn answers(&mut self, wire: &mut Wire) -> Result<(), String> {
-        let done = self.admin.run(command::keep_alive(), Data::Nothing).map_err(|e| format!("Keep Alive: {e}"))?;
-        done.good("Keep Alive").map_err(|e| e.to_string())?;
+        let question = command::property_get(command::property::CSTS);
+        let done = self.admin.run(question, Data::Nothing).map_err(|e| format!("Property Get: {e}"))?;
+        done.good("Property Get").map_err(|e| e.to_string())?;
         const CID: u16 = 0x7000;
         let io = |error: io::Error| error.to_string();
         wire.stream.set_nonblocking(false).map_err(io)?;
