@@ -262,6 +262,7 @@ impl Queue {
         if leaving.is_empty() || leaving.len() < self.slots.len() {
             return;
         }
+        self.leaving = false;
         for index in leaving {
             self.finish(cx, index, Reply::OK);
         }

@@ -280,13 +280,15 @@ fn a_disconnect_ends_what_is_open_first() {
         let pdus = io.take(world);
         let [Pdu::R2t(r2t)] = &pdus[..] else { panic!("{pdus:?}") };
         let leave = io.command(world, fabrics(0x08), &[]);
+        let again = io.command(world, fabrics(0x08), &[]);
         io.give(world, r2t, &pattern(32768, 1), 32768);
         let told = statuses(&io.take(world));
         assert_eq!(told, [(half, Status::ABORTED_SQ_DELETION), (write, Status::ABORTED_SQ_DELETION)]);
         world.answer_and_settle(1);
         let told = statuses(&io.take(world));
-        assert_eq!(told, [(read, Status::ABORTED_SQ_DELETION), (leave, Status::SUCCESS)]);
+        assert_eq!(told, [(read, Status::ABORTED_SQ_DELETION), (leave, Status::SUCCESS), (again, Status::SUCCESS)]);
         assert!(world.is_gone(io.index));
+        assert_eq!(world.notices, [format!("{} left", io.index)]);
         Host::io(world, &admin, 1);
     });
 }
