@@ -191,6 +191,7 @@ fn take_snapshot(shared: &Shared, world: &mut World, id: ControlId, ticket: Tick
         let snapshot = live_snapshot(&shared, &Forms::own()).await;
         let mut world = shared.borrow_mut();
         world.calls_waiting -= 1;
+        world.kept = None;
         let result = match snapshot {
             Ok(snapshot) => Ok(Snapshotted {
                 time_ms: unix_ms(),

@@ -2,6 +2,7 @@
 //! to stop. A cold start and the program after a swap both come by here.
 
 use super::reactor::{self, Shared};
+use super::saved::Handed;
 use super::signals::Signals;
 use super::supervisor::Supervisor;
 use super::swap::{Surroundings, VERSION};
@@ -9,6 +10,7 @@ use super::world::World;
 use super::{Error, control};
 use crate::control::place;
 use crate::control::words::What;
+use mainstay_base::sam::NexusId;
 use mainstay_edge::swap;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,17 +26,21 @@ const LINGER: Duration = Duration::from_millis(1);
 /// Turns of the runtime after which those who had something to send when reading began again have been heard.
 const TURNS: usize = 3;
 
+/// Connections for which tasks are made before the runtime looks again who has something to say.
+const AT_A_TIME: usize = 64;
+
 /// What a world needs to live. All that can fail is in making it.
 pub(super) struct Awake {
     runtime: Runtime,
     signals: Signals,
 }
 
-/// A runtime for a parked world, whose sockets are then registered with it.
-pub(super) fn awake(world: &mut World) -> std::io::Result<Awake> {
+/// A runtime for a parked world, whose sockets are then registered with it. Those of connections are taken `from` where
+/// they are, which of a cold start is nowhere.
+pub(super) fn awake(world: &mut World, from: &mut dyn Handed) -> std::io::Result<Awake> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()?;
     let inside = runtime.enter();
-    world.unpark()?;
+    world.unpark(from)?;
     let signals = Signals::listen()?;
     drop(inside);
     Ok(Awake { runtime, signals })
@@ -82,8 +88,10 @@ async fn serve(shared: &Shared, signals: &mut Signals, supervisor: &Rc<Superviso
 fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec<JoinHandle<()>> {
     let mut world = shared.borrow_mut();
     let broken = world.broken.clone();
-    for &id in world.connections.keys() {
-        reactor::spawn(&broken, reactor::serve(shared.clone(), id));
+    let mut ids = world.by_recency().into_iter();
+    ids.by_ref().take(AT_A_TIME).for_each(|id| drop(reactor::spawn(&broken, reactor::serve(shared.clone(), id))));
+    if ids.len() > 0 {
+        reactor::spawn(&broken, wait_for_others(shared.clone(), ids));
     }
     for &id in world.controls.keys() {
         reactor::spawn(&broken, control::serve(shared.clone(), id));
@@ -130,6 +138,15 @@ fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec
         supervisor.ready();
     }
     accepting
+}
+
+/// Tasks for many connections: what comes meanwhile need not wait until there is one for the last of them.
+async fn wait_for_others(shared: Shared, mut ids: impl ExactSizeIterator<Item = NexusId>) {
+    let broken = shared.borrow().broken.clone();
+    while ids.len() > 0 {
+        tokio::task::yield_now().await;
+        ids.by_ref().take(AT_A_TIME).for_each(|id| drop(reactor::spawn(&broken, reactor::serve(shared.clone(), id))));
+    }
 }
 
 /// Reads the whole program, so not for the reactor's thread.

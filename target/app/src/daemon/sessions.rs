@@ -5,13 +5,14 @@ use mainstay_base::sam::NexusId;
 use mainstay_proto::iscsi::login::{Candidate, Kind, LoginStatus, Refusal};
 use mainstay_proto::iscsi::pdu::Isid;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Initiator name, ISID, index of the target.
 pub(super) type Name = (String, Isid, usize);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Entry {
-    nexus: NexusId,
+    name: Rc<Name>,
     tsih: u16,
     cid: u16,
 }
@@ -27,8 +28,8 @@ pub(super) enum Admission {
 
 #[derive(Debug)]
 pub(super) struct Sessions {
-    by_name: HashMap<Name, Entry>,
-    names: HashMap<NexusId, Name>,
+    by_name: HashMap<Rc<Name>, NexusId>,
+    entries: HashMap<NexusId, Entry>,
     /// Who waits, as what, and for whose end.
     pub waiting: Vec<(NexusId, Candidate, NexusId)>,
     /// Who asks again after it came back to its session by TSIH: it keeps that number (RFC 7143 §11.13.3).
@@ -44,7 +45,7 @@ impl Sessions {
     pub fn new(sessions_max: usize) -> Sessions {
         Sessions {
             by_name: HashMap::new(),
-            names: HashMap::new(),
+            entries: HashMap::new(),
             waiting: Vec::new(),
             rejoining: HashMap::new(),
             tsih_last: 0,
@@ -70,16 +71,17 @@ impl Sessions {
         };
         let name = (candidate.initiator.clone(), candidate.isid, target);
         let kept = self.rejoining.remove(&id).filter(|tsih| !self.tsihs.contains(tsih));
-        match self.by_name.get(&name) {
-            Some(entry) if candidate.tsih != 0 && candidate.tsih != entry.tsih => {
+        let old = self.by_name.get(&name).copied();
+        match old.and_then(|old| Some((old, self.entries.get(&old)?))) {
+            Some((_, entry)) if candidate.tsih != 0 && candidate.tsih != entry.tsih => {
                 Admission::Now(Err(unknown(candidate.tsih)))
             }
             // It would be a second connection of the session (RFC 7143 §6.3.4).
-            Some(entry) if candidate.tsih != 0 && candidate.cid != entry.cid => {
+            Some((_, entry)) if candidate.tsih != 0 && candidate.cid != entry.cid => {
                 let reason = "a session has one connection here (MaxConnections=1), and this would be its second";
                 Admission::Now(Err(Refusal::new(LoginStatus::TooManyConnections, reason)))
             }
-            Some(&Entry { nexus: old, .. }) => {
+            Some((old, _)) => {
                 self.waiting.push((id, candidate, old));
                 Admission::After(old)
             }
@@ -90,8 +92,9 @@ impl Sessions {
                     return Admission::Now(Err(full(self.by_name.len())));
                 };
                 self.tsihs.insert(tsih);
-                self.by_name.insert(name.clone(), Entry { nexus: id, tsih, cid: candidate.cid });
-                self.names.insert(id, name);
+                let name = Rc::new(name);
+                self.by_name.insert(name.clone(), id);
+                self.entries.insert(id, Entry { name, tsih, cid: candidate.cid });
                 Admission::Now(Ok(tsih))
             }
         }
@@ -99,7 +102,8 @@ impl Sessions {
 
     /// `id` has ended. Gives the candidates that waited for it, to be asked again.
     pub fn ended(&mut self, id: NexusId) -> Vec<(NexusId, Candidate)> {
-        if let Some(entry) = self.names.remove(&id).and_then(|name| self.by_name.remove(&name)) {
+        if let Some(entry) = self.entries.remove(&id) {
+            self.by_name.remove(&entry.name);
             self.tsihs.remove(&entry.tsih);
         }
         self.waiting.retain(|&(waiting, ..)| waiting != id);
@@ -117,17 +121,22 @@ impl Sessions {
 
     /// TSIH and CID of the session that `id` is.
     pub fn entry(&self, id: NexusId) -> Option<(u16, u16)> {
-        let entry = self.names.get(&id).and_then(|name| self.by_name.get(name))?;
-        Some((entry.tsih, entry.cid))
+        self.entries.get(&id).map(|entry| (entry.tsih, entry.cid))
     }
 
     /// `id` was this session before a swap. None: the name or its TSIH is another's.
     pub fn enter(&mut self, id: NexusId, name: Name, tsih: u16, cid: u16) -> Option<()> {
-        if !self.tsihs.insert(tsih) || self.names.insert(id, name.clone()).is_some() {
-            return None;
-        }
-        let before = self.by_name.insert(name, Entry { nexus: id, tsih, cid });
-        before.is_none().then_some(())
+        let name = Rc::new(name);
+        let known = self.by_name.insert(name.clone(), id).is_some();
+        let is_new = !known && self.tsihs.insert(tsih) && self.entries.insert(id, Entry { name, tsih, cid }).is_none();
+        is_new.then_some(())
+    }
+
+    /// So many are about to [`Sessions::enter`].
+    pub fn reserve(&mut self, sessions: usize) {
+        self.by_name.reserve(sessions);
+        self.entries.reserve(sessions);
+        self.tsihs.reserve(sessions);
     }
 
     /// A TSIH that is not in use; never zero. None: all are.

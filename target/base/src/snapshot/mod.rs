@@ -13,6 +13,8 @@ const FORMAT: u32 = 1;
 pub const DIGEST_BYTES: usize = 32;
 /// Before the body: magic, format, digest, length.
 const HEAD_BYTES: usize = MAGIC.len() + 4 + DIGEST_BYTES + 8;
+/// Of a section: two lengths and the version.
+const SECTION_BYTES_MIN: usize = 8 + 4 + 8;
 
 /// One owner's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +55,9 @@ pub enum Damaged {
 impl Snapshot {
     /// The container's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let sections = self.sections.iter().map(|section| section.kind.len() + section.payload.len() + 20);
-        let mut out = Vec::with_capacity(HEAD_BYTES + self.product.len() + 12 + sections.sum::<usize>());
+        let bytes = |section: &Section| SECTION_BYTES_MIN + section.kind.len() + section.payload.len();
+        let sections = self.sections.iter().map(bytes).sum::<usize>();
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.product.len() + 12 + sections);
         out.extend(MAGIC);
         out.extend(FORMAT.to_be_bytes());
         out.resize(HEAD_BYTES, 0);
@@ -100,8 +103,8 @@ impl Snapshot {
         }
         let mut reader = Reader::new(body);
         let product = name(get(&mut reader)?)?;
-        let count = reader.u32()?;
-        let mut sections = Vec::new();
+        let count = reader.u32()? as usize;
+        let mut sections = Vec::with_capacity(count.min(body.len() / SECTION_BYTES_MIN));
         for _ in 0..count {
             let kind = name(get(&mut reader)?)?;
             let version = reader.u32()?;

@@ -16,9 +16,10 @@ pub struct Fingerprint {
     pub inode: u64,
     #[prost(uint32, tag = "3")]
     pub kind: u32,
-    /// The kernel's own number of a socket, never used twice; 0: none.
+    /// The kernel's own number of a socket, never used twice; 0: none. It says all that its addresses could.
     #[prost(uint64, tag = "4")]
     pub cookie: u64,
+    /// Of a socket without such a number.
     #[prost(string, tag = "5")]
     pub local: String,
     /// Empty when there is none, or none any more.
@@ -37,6 +38,8 @@ impl Fingerprint {
         let mut print = Fingerprint { device, inode, kind: kind.as_raw_mode() as u32, ..Fingerprint::default() };
         if kind == FileType::Socket {
             print.cookie = cookie(fd)?;
+        }
+        if kind == FileType::Socket && print.cookie == 0 {
             print.local = getsockname(fd).map(text)?;
             // Who has hung up has no address any more.
             print.peer = getpeername(fd).ok().flatten().map(text).unwrap_or_default();

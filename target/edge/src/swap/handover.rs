@@ -1,8 +1,8 @@
 //! What a program finds when it was started by its predecessor.
 
+use super::Fingerprint;
 use super::page::{PAGE, Page, stage};
-use super::sys;
-use rustix::fs::fstat;
+use super::sys::{self, Sealed};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd, pread};
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
@@ -98,22 +98,17 @@ pub fn inherited() -> Option<Handover> {
 }
 
 fn carried(count: u32) -> Result<Vec<RawFd>, Errno> {
-    let bytes = read(HANDOVER, PAGE as u64, count.min(CARRIED_MAX) as usize * 4)?;
-    Ok(bytes.as_chunks().0.iter().map(|number| RawFd::from_le_bytes(*number)).collect())
-}
-
-fn read(number: RawFd, from: u64, len: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = vec![0; len];
+    let mut bytes = vec![0; count.min(CARRIED_MAX) as usize * 4];
     let mut done = 0;
-    while done < len {
-        match sys::borrowed(number, |fd| pread(fd, &mut bytes[done..], from + done as u64)) {
+    while done < bytes.len() {
+        match sys::borrowed(HANDOVER, |fd| pread(fd, &mut bytes[done..], (PAGE + done) as u64)) {
             Ok(0) => return Err(Errno::IO),
             Ok(read) => done += read,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
     }
-    Ok(bytes)
+    Ok(bytes.as_chunks().0.iter().map(|number| RawFd::from_le_bytes(*number)).collect())
 }
 
 /// Keeps descriptor 3 free for a handover: something else takes its place until then. A foreign descriptor that was there
@@ -163,14 +158,12 @@ pub(super) fn unblock() {
 }
 
 impl Handover {
-    /// The snapshot.
+    /// The snapshot, where the predecessor left it: nothing is copied.
     ///
     /// # Errors
     /// What the system answers.
-    pub fn snapshot(&self) -> io::Result<Vec<u8>> {
-        let number = self.page.snapshot.load(SeqCst);
-        let size = sys::borrowed(number, |fd| if sys::is_sealed(fd) { fstat(fd) } else { Err(Errno::INVAL) })?.st_size;
-        Ok(read(number, 0, usize::try_from(size).map_err(|_| Errno::OVERFLOW)?)?)
+    pub fn snapshot(&self) -> io::Result<Sealed> {
+        Ok(sys::borrowed(self.page.snapshot.load(SeqCst), Sealed::new)?)
     }
 
     /// All moments so far.
@@ -192,10 +185,10 @@ impl Handover {
     /// another number, and the original stays until the commit.
     ///
     /// # Errors
-    /// There is none with this number, or it was taken.
-    pub fn take(&mut self, number: RawFd) -> io::Result<OwnedFd> {
+    /// There is none with this number, it was taken, or it is not what `print` was taken of.
+    pub fn take(&mut self, number: RawFd, print: &Fingerprint) -> io::Result<OwnedFd> {
         let stay = self.originals_stay.load(SeqCst);
-        Ok(if stay { self.left.copy(number) } else { self.left.take(number) }?)
+        if stay { self.left.copy(number, print) } else { self.left.take(number, print) }
     }
 
     /// What was left and not taken.

@@ -37,6 +37,7 @@ pub use image::Image;
 pub use note::{Note, Reads, SECTION, Section, encode};
 pub use refusal::Refusal;
 pub use rehearsal::{Bounds, RehearsalFailure, Rehearsed, rehearse};
+pub use sys::Sealed;
 
 /// ns of the monotonic clock.
 fn now() -> u64 {

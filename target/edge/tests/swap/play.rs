@@ -50,10 +50,12 @@ impl Luggage {
     fn take(handover: &mut Handover, list: &Value) -> Luggage {
         let mut all = list.as_array().unwrap().iter().map(|entry| {
             let number = entry[0].as_i64().unwrap() as i32;
-            let fd = handover.take(number).unwrap();
-            assert!(handover.take(number).is_err(), "taken twice");
             let print: Vec<u8> = serde_json::from_value(entry[1].clone()).unwrap();
             let print = Fingerprint::decode(&print[..]).unwrap();
+            let other = Fingerprint { inode: print.inode ^ 1, cookie: print.cookie ^ 1, ..print.clone() };
+            assert!(handover.take(number, &other).is_err(), "something else");
+            let fd = handover.take(number, &print).unwrap();
+            assert!(handover.take(number, &print).is_err(), "taken twice");
             assert!(print.is_of(fd.as_fd()).unwrap(), "{print:?} is now {:?}", Fingerprint::of(fd.as_fd()));
             assert!(!print.is_of(std::io::stdin().as_fd()).unwrap());
             fd
@@ -254,7 +256,7 @@ fn refused(luggage: &Luggage, folder: &Path, old: &Image) {
 
 fn warm(mut handover: Handover, folder: &Path) {
     assert!(inherited().is_none(), "inherited twice");
-    let state: Value = serde_json::from_slice(&handover.snapshot().unwrap()).unwrap();
+    let state: Value = serde_json::from_slice(handover.snapshot().unwrap().as_ref()).unwrap();
     let back = handover.came_back();
     let guard = Guard::stand(&handover).unwrap();
     let what = state["what"].as_str().unwrap().to_owned();

@@ -153,6 +153,11 @@ impl Nexus {
         self.connection.info()
     }
 
+    /// When the last byte came from the initiator.
+    pub fn last_heard(&self) -> Instant {
+        self.connection.last_heard()
+    }
+
     /// A task management function waits for others to be dry.
     pub fn is_managing(&self) -> bool {
         !self.management.is_empty()

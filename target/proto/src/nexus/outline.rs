@@ -34,7 +34,7 @@ pub fn outline(section: &Section) -> Result<String, Unreadable> {
     say(connection.header_digest, &|| "header digest".into());
     say(connection.data_digest, &|| "data digest".into());
     say(!connection.head.is_empty(), &|| format!("{} bytes of a header read", connection.head.len()));
-    say(connection.body.is_some(), &|| within(connection.body.as_ref()));
+    say(connection.body.is_some(), &|| within(connection.body.as_deref()));
     say(!connection.pending.is_empty(), &|| format!("{} bytes read ahead", connection.pending.len()));
     let (plain, payload) = unsent(&connection);
     say(plain + payload > 0, &|| format!("{plain} bytes and {payload} of payload unsent"));

@@ -145,7 +145,7 @@ impl Nexus {
         let saved = NexusV1::decode(&section.payload[..])?;
         let connection = saved.connection.ok_or(Unreadable::Part("no connection"))?;
         let connection =
-            Connection::restore(&connection, arena).map_err(|error| Unreadable::Connection(error.to_string()))?;
+            Connection::restore(connection, arena).map_err(|error| Unreadable::Connection(error.to_string()))?;
         let slots = saved.tasks.iter().map(|task| task.index as usize + 1).max().unwrap_or(0);
         if slots > usize::from(u16::MAX) {
             return Err(Unreadable::Part("too many tasks"));

@@ -1,9 +1,8 @@
 //! What the daemon knows of a connection beside its machine.
 
-use super::handed::{Handed, Role, parked};
 use super::sections::{Sections, get, need, put};
 use super::{Forms, Inexpressible, Unreadable, nexus, queue};
-use crate::daemon::world::{Connection, Machine, Parting, World};
+use crate::daemon::world::{Connection, Machine, Parting, Socket, World};
 use mainstay_base::arena::Arena;
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::Section;
@@ -104,13 +103,15 @@ fn save_one(world: &World, connection: &Connection, forms: &Forms) -> Result<(Se
 }
 
 /// All of them, with their machines.
-pub(super) fn restore(sections: &Sections<'_>, world: &mut World, from: &mut dyn Handed) -> Result<(), Unreadable> {
+pub(super) fn restore(sections: &Sections<'_>, world: &mut World) -> Result<(), Unreadable> {
     let (nexuses, queues, connections) = (sections.all(nexus::KIND), sections.all(queue::KIND), sections.all(KIND));
     let uneven = || Unreadable::section(KIND, "there are more of them than machines, or fewer");
     if nexuses.len() + queues.len() != connections.len() {
         return Err(uneven());
     }
     let (mut nexuses, mut queues) = (nexuses.iter(), queues.iter());
+    world.sessions.reserve(connections.len());
+    let mut restored = Vec::with_capacity(connections.len());
     let mut last = None;
     for section in connections {
         let saved = read(section)?;
@@ -119,24 +120,21 @@ pub(super) fn restore(sections: &Sections<'_>, world: &mut World, from: &mut dyn
         if last.replace(id) >= Some(id) || saved.id >= world.nexus_next {
             return Err(Unreadable::section(KIND, format!("{} is not in its turn", saved.id)));
         }
-        restore_one(machine, saved, world, from)?;
+        restored.push((id, restore_one(machine, saved, world)?));
     }
+    // All at once: in order they need not look for their place one by one.
+    world.connections = restored.into_iter().collect();
     Ok(())
 }
 
-fn restore_one(
-    machine: &Section,
-    saved: ConnectionV1,
-    world: &mut World,
-    from: &mut dyn Handed,
-) -> Result<(), Unreadable> {
+fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Result<Connection, Unreadable> {
     let wrong = |why: &str| Unreadable::section(KIND, format!("{}: {why}", saved.id));
     let id = NexusId(saved.id);
     let own = usize::try_from(saved.own).unwrap_or(usize::MAX);
     let arena = world.arena.account_again(own).map_err(|error| wrong(&error.to_string()))?;
     let machine = match saved.nvme {
         true => Machine::Nvme(Box::new(queue::restore(machine, &arena)?)),
-        false => Machine::Iscsi(nexus::restore(machine, &arena, world)?),
+        false => Machine::Iscsi(Box::new(nexus::restore(machine, &arena, world)?)),
     };
     if machine.id() != id {
         return Err(wrong("another machine stands in its place"));
@@ -167,14 +165,13 @@ fn restore_one(
         need(KIND, world.nvme.enter(name, id), "a controller's number of its own")?;
     }
     let managing = machine.is_managing();
-    let socket = parked(&Role::Connection(id.0), from)?;
-    let mut connection = Connection::new(machine, arena, saved.since_ms, socket);
+    // It gets that when it is registered (`World::unpark`).
+    let mut connection = Connection::new(machine, arena, saved.since_ms, Socket::Lost);
     (connection.gone, connection.told, connection.parting, connection.held) = (saved.gone, saved.told, parting, held);
     if managing {
         world.managing.insert(id);
     }
-    world.connections.insert(id, connection);
-    Ok(())
+    Ok(connection)
 }
 
 fn held(saved: RequestV1, arena: &Arena, world: &World) -> Result<Request, Unreadable> {

@@ -8,9 +8,8 @@ use crate::daemon::world::{Connection, World};
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::{Section, Snapshot};
 use mainstay_edge::swap::{Fingerprint, Handover};
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 pub(super) const KIND: &str = "descriptors";
 pub(super) const READS: (&str, u32, u32) = (KIND, 0, 1);
@@ -23,9 +22,9 @@ struct DescriptorsV1 {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct DescriptorV1 {
-    /// What for: see [`Role::name`].
-    #[prost(string, tag = "1")]
-    role: String,
+    /// What for: see [`Role::code`].
+    #[prost(uint32, tag = "1")]
+    role: u32,
     #[prost(uint64, tag = "2")]
     index: u64,
     #[prost(int32, tag = "3")]
@@ -34,14 +33,21 @@ struct DescriptorV1 {
     fingerprint: Option<Fingerprint>,
 }
 
+impl DescriptorV1 {
+    fn what(&self) -> (u32, u64) {
+        (self.role, self.index)
+    }
+}
+
 pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inexpressible> {
     let version = forms.version(KIND);
     let unknown = |error: io::Error| Inexpressible::new(KIND, version, format!("what a descriptor is: {error}"));
-    let mut saved = DescriptorsV1::default();
-    for (role, fd) in world.carried() {
-        let (name, index) = role.name();
+    let carried = world.carried();
+    let mut saved = DescriptorsV1 { descriptors: Vec::with_capacity(carried.len()) };
+    for (role, fd) in carried {
+        let (role_code, index) = role.code();
         saved.descriptors.push(DescriptorV1 {
-            role: name.to_owned(),
+            role: role_code,
             index,
             number: fd.as_raw_fd(),
             fingerprint: Some(fingerprint(world, &role, fd).map_err(unknown)?),
@@ -86,7 +92,8 @@ impl World {
 /// What a predecessor left, by what it is for, each verified when it is taken.
 pub(in crate::daemon) struct Inherited<'a> {
     handover: &'a mut Handover,
-    descriptors: BTreeMap<(String, u64), (i32, Fingerprint)>,
+    /// Sorted.
+    descriptors: Vec<DescriptorV1>,
 }
 
 impl Inherited<'_> {
@@ -96,13 +103,10 @@ impl Inherited<'_> {
         if sections.maybe(live::KIND)?.is_some() {
             return Err(Unreadable::section(live::KIND, "a snapshot of a world that went on is for rehearsals only"));
         }
-        let saved: DescriptorsV1 = get(KIND, sections.one(KIND)?)?;
-        let mut descriptors = BTreeMap::new();
-        for entry in saved.descriptors {
-            let what = (entry.number, entry.fingerprint.unwrap_or_default());
-            if descriptors.insert((entry.role, entry.index), what).is_some() {
-                return Err(Unreadable::section(KIND, "two descriptors are for the same"));
-            }
+        let DescriptorsV1 { mut descriptors } = get(KIND, sections.one(KIND)?)?;
+        descriptors.sort_unstable_by_key(DescriptorV1::what);
+        if descriptors.array_windows().any(|[one, next]| one.what() == next.what()) {
+            return Err(Unreadable::section(KIND, "two descriptors are for the same"));
         }
         Ok(Inherited { handover, descriptors })
     }
@@ -110,15 +114,11 @@ impl Inherited<'_> {
 
 impl Handed for Inherited<'_> {
     fn take(&mut self, role: &Role) -> io::Result<OwnedFd> {
-        let (name, index) = role.name();
-        let none = || io::Error::new(io::ErrorKind::NotFound, "the snapshot names none");
-        let (number, fingerprint) = self.descriptors.remove(&(name.to_owned(), index)).ok_or_else(none)?;
-        let fd = self.handover.take(number)?;
-        if fingerprint.is_of(fd.as_fd())? {
-            Ok(fd)
-        } else {
-            Err(io::Error::other(format!("number {number} is not what it was")))
-        }
+        let none = |_| io::Error::new(io::ErrorKind::NotFound, "the snapshot names none");
+        let at = self.descriptors.binary_search_by_key(&role.code(), DescriptorV1::what).map_err(none)?;
+        let DescriptorV1 { number, ref fingerprint, .. } = self.descriptors[at];
+        // Each once: the handover sees to that.
+        self.handover.take(number, fingerprint.as_ref().unwrap_or(&Fingerprint::default()))
     }
 }
 
@@ -126,11 +126,11 @@ pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
     let saved: DescriptorsV1 = get(KIND, section)?;
     let one = |entry: &DescriptorV1| {
         let print = entry.fingerprint.clone().unwrap_or_default();
-        let what = match print.local.as_str() {
-            "" => format!("device {:#x} inode {}", print.device, print.inode),
-            local => format!("{local} {} cookie {}", print.peer, print.cookie),
+        let what = match print.cookie {
+            0 => format!("device {:#x} inode {}", print.device, print.inode),
+            cookie => format!("socket {cookie}"),
         };
-        format!("{}: {} {}, {what}\n", entry.number, entry.role, entry.index)
+        format!("{}: {} {}, {what}\n", entry.number, Role::name(entry.role), entry.index)
     };
     Ok(saved.descriptors.iter().map(one).collect())
 }

@@ -35,24 +35,34 @@ pub enum Role {
 }
 
 impl Role {
-    /// Its name in a snapshot, and which one of them.
-    pub fn name(&self) -> (&'static str, u64) {
+    /// What a snapshot calls it, and which one of them.
+    pub fn code(&self) -> (u32, u64) {
         match *self {
-            Role::StateDir => ("state-dir", 0),
-            Role::StateLock => ("state-lock", 0),
-            Role::Volume(index) => ("volume", index),
-            Role::Region { .. } => ("region", 0),
-            Role::Listener(index) => ("listener", index),
-            Role::ControlListener => ("control-listener", 0),
-            Role::Connection(id) => ("connection", id),
-            Role::Control(id) => ("control", id),
+            Role::StateDir => (1, 0),
+            Role::StateLock => (2, 0),
+            Role::Volume(index) => (3, index),
+            Role::Region { .. } => (4, 0),
+            Role::Listener(index) => (5, index),
+            Role::ControlListener => (6, 0),
+            Role::Connection(id) => (7, id),
+            Role::Control(id) => (8, id),
         }
+    }
+
+    /// For people.
+    pub fn name(code: u32) -> &'static str {
+        NAMES.get((code as usize).wrapping_sub(1)).copied().unwrap_or("unknown")
     }
 }
 
+/// By code, from 1.
+const NAMES: [&str; 8] =
+    ["state-dir", "state-lock", "volume", "region", "listener", "control-listener", "connection", "control"];
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, index) = self.name();
+        let (code, index) = self.code();
+        let name = Role::name(code);
         match self {
             Role::Volume(_) | Role::Listener(_) | Role::Connection(_) | Role::Control(_) => write!(f, "{name} {index}"),
             _ => f.write_str(name),

@@ -9,6 +9,7 @@ use crate::daemon::world::World;
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::{Section, Snapshot};
 use mainstay_edge::clock;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,6 +39,25 @@ pub(in crate::daemon) struct LiveSave {
     failed: Option<Inexpressible>,
 }
 
+/// What the last live snapshot says of those to whom nothing has happened since: it need not be said again in the pause.
+#[derive(Debug)]
+pub(in crate::daemon) struct Kept {
+    pub(super) forms: Forms,
+    connections: RefCell<BTreeMap<NexusId, (Section, Section)>>,
+}
+
+impl Kept {
+    /// Of one connection, once: it is not copied again.
+    pub(super) fn take(&self, id: NexusId) -> Option<(Section, Section)> {
+        self.connections.borrow_mut().remove(&id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, id: NexusId) -> bool {
+        self.connections.borrow().contains_key(&id)
+    }
+}
+
 impl LiveSave {
     fn wants(&self, id: NexusId) -> bool {
         (self.next..self.end).contains(&id) && !self.done.contains_key(&id)
@@ -55,6 +75,7 @@ impl World {
             version @ 1 => before.insert(1, put(KIND, version, &state)),
             version => return Err(Inexpressible::new(KIND, version, "a live snapshot")),
         }
+        self.kept = Some(Kept { forms: forms.clone(), connections: RefCell::default() });
         self.live = Some(Box::new(LiveSave {
             forms: forms.clone(),
             before,
@@ -73,7 +94,12 @@ impl World {
         let Some(mut live) = self.live.take() else { return Ok(true) };
         while let Some((&id, connection)) = self.connections.range(live.next..live.end).next() {
             if live.wants(id) {
-                live.done.insert(id, connection::save(self, connection, &live.forms)?);
+                let saved = connection::save(self, connection, &live.forms)?;
+                // What happens to a queue may happen by way of another one.
+                if let Some(kept) = self.kept.as_ref().filter(|_| connection.machine.nexus().is_some()) {
+                    kept.connections.borrow_mut().insert(id, saved.clone());
+                }
+                live.done.insert(id, saved);
                 // Kept for the final snapshot, where time is short; what fails here fails there again.
                 let _ = connection.fingerprint();
             }
@@ -90,7 +116,7 @@ impl World {
         failed.map_or(Ok(true), Err)
     }
 
-    /// The snapshot, whole; nothing when none was begun.
+    /// The snapshot, whole; nothing when none was begun. What is in it is kept until [`World::live_drop`].
     pub fn live_finish(&mut self) -> Result<Option<Snapshot>, Inexpressible> {
         self.live_step(Duration::MAX)?;
         let Some(live) = self.live.take() else { return Ok(None) };
@@ -99,14 +125,25 @@ impl World {
         Ok(Some(snapshot(sections)))
     }
 
-    /// Nobody wants the live snapshot any more.
+    /// Nobody wants the live snapshot any more, nor what was kept of it.
     pub fn live_drop(&mut self) {
-        self.live = None;
+        (self.live, self.kept) = (None, None);
     }
 
-    /// Something is about to happen to a connection: it is saved as it was, if that is still to be done.
+    /// Something is about to happen to a connection. To be said before anything of it changes that is saved.
+    pub fn changes(&mut self, id: NexusId) {
+        if self.live.is_some() || self.kept.is_some() {
+            self.live_keep(id);
+        }
+    }
+
+    /// What was kept of a connection is not so any more. For a live snapshot on its way it is saved as it was, if that is
+    /// still to be done.
     #[cold]
-    pub fn live_keep(&mut self, id: NexusId) {
+    fn live_keep(&mut self, id: NexusId) {
+        if let Some(kept) = &mut self.kept {
+            kept.connections.get_mut().remove(&id);
+        }
         let Some(mut live) = self.live.take() else { return };
         if live.wants(id)
             && let Some(connection) = self.connections.get(&id)

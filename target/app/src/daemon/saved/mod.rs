@@ -42,8 +42,8 @@ mod volume;
 pub(super) use descriptors::Inherited;
 pub use error::{Inexpressible, Unreadable};
 pub use forms::Forms;
-pub(super) use handed::{Handed, Role};
-pub(super) use live::LiveSave;
+pub(super) use handed::{Handed, Nothing, Role};
+pub(super) use live::{Kept, LiveSave};
 pub use rehearsal::Rehearsal;
 pub use rehearsal::rehearse;
 pub use show::show;
@@ -105,8 +105,14 @@ impl World {
         }
         Inexpressible::looking(|| {
             fault::at("save").map_err(|why| Inexpressible::new("snapshot", 1, why))?;
-            let connections = self.connections.iter();
-            let pairs = connections.map(|(_, connection)| connection::save(self, connection, forms));
+            let kept = self.kept.as_ref().filter(|kept| kept.forms == *forms);
+            let pairs = self.connections.iter().map(|(id, connection)| match kept.and_then(|kept| kept.take(*id)) {
+                Some(same) => {
+                    debug_assert_eq!(Ok(&same), connection::save(self, connection, forms).as_ref(), "it has changed");
+                    Ok(same)
+                }
+                None => connection::save(self, connection, forms),
+            });
             let mut sections = self.save_around(forms, pairs.collect::<Result<_, _>>()?)?;
             sections.extend(descriptors::save(self, forms)?);
             Ok(snapshot(sections))
@@ -180,7 +186,7 @@ impl World {
         (world.traffic, world.faults) = (histories.traffic, histories.faults);
         program.apply(&mut world);
         associations::restore(&sections, &mut world)?;
-        connection::restore(&sections, &mut world, from)?;
+        connection::restore(&sections, &mut world)?;
         memory.apply(&mut world)?;
         sessions::restore(&sections, &mut world)?;
         controls::restore(&sections, &mut world, from)?;

@@ -40,14 +40,15 @@ pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
 
 fn adopt(handover: &mut Handover) -> Result<(World, Awake), String> {
     fault::at("adopt")?;
-    let bytes = handover.snapshot().map_err(|error| format!("the snapshot cannot be read: {error}"))?;
-    let snapshot = Snapshot::decode(&bytes).map_err(|error| error.to_string())?;
+    let sealed = handover.snapshot().map_err(|error| format!("the snapshot cannot be read: {error}"))?;
+    let bytes = sealed.as_ref();
+    let snapshot = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
     let mut inherited = Inherited::new(&snapshot, handover).map_err(|error| error.to_string())?;
     let mut world = World::restore(&snapshot, &mut inherited).map_err(|error| error.to_string())?;
     if let Some(carried) = &mut world.swap_report().carried {
         carried.snapshot_bytes = bytes.len() as u64;
     }
-    let awake = live::awake(&mut world).map_err(|error| format!("the runtime: {error}"))?;
+    let awake = live::awake(&mut world, &mut inherited).map_err(|error| format!("the runtime: {error}"))?;
     fault::at("commit")?;
     Ok((world, awake))
 }

@@ -225,6 +225,7 @@ impl World {
     /// The swap under way has ended, and bytes are taken again: tell how it went, put it on record, answer who asked.
     pub(super) fn swap_over(&mut self) {
         let Some(UnderWay { asker, mut report }) = self.swap.take() else { return };
+        self.kept = None;
         if self.moments.stopped != 0 {
             let store_us = report.pause.map_or(0, |pause| pause.store_us);
             let read = self.first_read.unwrap_or_else(clock::now);

@@ -47,6 +47,12 @@ impl Connection {
         Ok(self.fingerprint.get_or_init(|| print).clone())
     }
 
+    /// It waits for its initiator to speak, as it should, and has nothing to say.
+    pub fn is_quiet(&self) -> bool {
+        let waits = self.waits_for == Some(Interest::READABLE) && self.machine.wants_input();
+        waits && !self.gone && !self.machine.is_closed() && !self.machine.has_output()
+    }
+
     pub fn new(machine: Machine, arena: Arena, since_ms: u64, socket: Socket<TcpStream>) -> Connection {
         Connection {
             machine,

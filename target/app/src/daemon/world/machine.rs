@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 /// What is at our end of a connection.
 #[derive(Debug)]
 pub(in crate::daemon) enum Machine {
-    Iscsi(Nexus),
+    Iscsi(Box<Nexus>),
     Nvme(Box<Queue>),
 }
 
@@ -104,6 +104,14 @@ impl Machine {
         match self {
             Machine::Iscsi(nexus) => nexus.deadline(),
             Machine::Nvme(queue) => queue.deadline(),
+        }
+    }
+
+    /// When the last byte came from an initiator; of a host, which speaks every few seconds, that is not kept: just now.
+    pub fn last_heard(&self) -> Instant {
+        match self {
+            Machine::Iscsi(nexus) => nexus.last_heard(),
+            Machine::Nvme(_) => Instant(u64::MAX),
         }
     }
 

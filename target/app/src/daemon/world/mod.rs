@@ -8,7 +8,7 @@ use super::associations::Associations;
 use super::control::{Control, ControlId};
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
-use super::saved::LiveSave;
+use super::saved::{Kept, LiveSave};
 use super::sessions::Sessions;
 use super::swap::{Surroundings, UnderWay};
 use super::vigil::Vigil;
@@ -122,6 +122,8 @@ pub(super) struct World {
     pub nexus_next: u64,
     /// A live snapshot on its way.
     pub live: Option<Box<LiveSave>>,
+    /// What the last one saved and is so still.
+    pub kept: Option<Kept>,
     scratch: Vec<u8>,
     vigil: Vigil,
     queue: VecDeque<(NexusId, Wish)>,
@@ -245,6 +247,7 @@ impl World {
             asked: HashMap::new(),
             nexus_next: 1,
             live: None,
+            kept: None,
             scratch: vec![0; SCRATCH],
             vigil: Vigil::default(),
             queue: VecDeque::new(),
@@ -279,7 +282,7 @@ impl World {
         let id = NexusId(self.nexus_next);
         self.nexus_next += 1;
         let machine = match setup {
-            Setup::Iscsi(setup) => Machine::Iscsi(Nexus::new(id, setup)),
+            Setup::Iscsi(setup) => Machine::Iscsi(Box::new(Nexus::new(id, setup))),
             Setup::Nvme(setup) => Machine::Nvme(Box::new(Queue::new(id, setup))),
         };
         let peer = machine.peer();
@@ -370,9 +373,7 @@ impl World {
 
     /// Note why a session is about to end.
     fn part(&mut self, id: NexusId, parting: Parting) {
-        if self.live.is_some() {
-            self.live_keep(id);
-        }
+        self.changes(id);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.parting = parting;
         }
@@ -416,9 +417,7 @@ impl World {
     }
 
     fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&Socket<TcpStream>, &mut Pump<'_>)) {
-        if self.live.is_some() {
-            self.live_keep(id);
-        }
+        self.changes(id);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let (now, arena) = (clock::now(), &connection.arena);
         match &mut connection.machine {

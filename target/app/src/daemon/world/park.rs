@@ -1,13 +1,22 @@
 //! A world that comes out of nothing or out of a snapshot is parked: its sockets are plain descriptors. Then it awakes.
 
 use super::{Hold, Socket, World};
+use crate::daemon::saved::{Handed, Role};
+use mainstay_base::sam::NexusId;
 use mainstay_edge::portal;
 use std::io;
 
 impl World {
-    /// Register every socket with the runtime that is entered.
-    pub fn unpark(&mut self) -> io::Result<()> {
-        for connection in self.connections.values_mut() {
+    /// Register every socket with the runtime that is entered. A connection that has none yet gets it here: of so many
+    /// sockets each is looked at once, when it is verified, and is still at hand when it is registered.
+    pub fn unpark(&mut self, from: &mut dyn Handed) -> io::Result<()> {
+        for id in self.by_recency() {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            if connection.socket.descriptor().is_none() {
+                let role = Role::Connection(id.0);
+                let taken = from.take(&role).map_err(|error| io::Error::other(format!("{role}: {error}")))?;
+                connection.socket = Socket::Parked(taken);
+            }
             connection.socket.unpark(portal::adopt_stream)?;
         }
         for control in self.controls.values_mut() {
@@ -22,11 +31,23 @@ impl World {
             .unpark(|descriptor| tokio::net::UnixListener::from_std(std::os::unix::net::UnixListener::from(descriptor)))
     }
 
-    /// Go on: what was held goes to the stores, everything is looked at once.
+    /// All connections, those that spoke last first: they will be the next to speak, and hear of a pause most.
+    pub fn by_recency(&self) -> Vec<NexusId> {
+        let heard = self.connections.iter().map(|(id, connection)| (connection.machine.last_heard(), *id));
+        let mut heard: Vec<_> = heard.collect();
+        heard.sort_unstable_by(|one, other| other.cmp(one));
+        heard.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Go on: what was held goes to the stores, and whoever does not just wait is looked at once.
     pub fn resume(&mut self) {
         self.release_held();
         self.resume_queues();
-        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+        let restless = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| !connection.is_quiet() || connection.machine.queue().is_some());
+        for id in restless.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.touch(id);
         }
         self.settle();

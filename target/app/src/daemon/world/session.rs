@@ -55,10 +55,8 @@ impl World {
             return;
         }
         let kind = candidate.kind;
-        if self.live.is_some() {
-            // Whether it has a session is saved with it.
-            self.live_keep(id);
-        }
+        // Whether it has a session is saved with it.
+        self.changes(id);
         match self.sessions.candidate(id, candidate) {
             Admission::Now(verdict) => {
                 let admitted = verdict.is_ok();

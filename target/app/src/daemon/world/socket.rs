@@ -11,7 +11,7 @@ pub(in crate::daemon) enum Socket<S> {
     Live(Rc<S>),
     /// Only a descriptor: nothing is read or written.
     Parked(OwnedFd),
-    /// Lost on the way from one to the other.
+    /// Not here yet, or lost on the way from one to the other.
     Lost,
 }
 
@@ -24,7 +24,7 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Its descriptor, unless it is lost.
+    /// Its descriptor, if it is here.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>>
     where
         S: AsFd,

@@ -94,6 +94,7 @@ impl World {
             if let Some(asked) = self.asked.remove(&(id, request.ticket)) {
                 self.traffic[asked.volume].recall();
             }
+            self.changes(id);
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.held.push(request);
             }
@@ -125,6 +126,7 @@ impl World {
         let holding = self.connections.iter_mut().filter(|(_, connection)| !connection.held.is_empty());
         let held: Vec<_> = holding.map(|(&id, connection)| (id, std::mem::take(&mut connection.held))).collect();
         for (id, requests) in held {
+            self.changes(id);
             requests.into_iter().for_each(|request| self.store(id, request));
         }
         self.settle();

@@ -1,7 +1,9 @@
 //! Descriptors by number: what exec leaves of them.
 
+use super::super::Fingerprint;
 use rustix::io::{Errno, fcntl_getfd};
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Descriptors that nobody in this program owns yet.
@@ -25,24 +27,29 @@ impl Left {
         self.numbers.iter().copied().collect()
     }
 
-    /// Each once.
-    pub fn take(&mut self, number: RawFd) -> Result<OwnedFd, Errno> {
-        if !self.has(number) {
-            return Err(Errno::BADF);
-        }
-        // SAFETY: only asked about, and it is open if it is what it should be.
-        fcntl_getfd(unsafe { BorrowedFd::borrow_raw(number) })?;
+    /// Each once, and only if it is what `print` was taken of.
+    pub fn take(&mut self, number: RawFd, print: &Fingerprint) -> io::Result<OwnedFd> {
+        self.is_left(number, print)?;
         self.numbers.remove(&number);
-        // SAFETY: it is open; nobody else owns it by I1, and it leaves the set.
+        // SAFETY: it is open, since the system has just said what it is; nobody else owns it by I1, and it leaves the set.
         Ok(unsafe { OwnedFd::from_raw_fd(number) })
     }
 
     /// A copy of one, which stays as it is.
-    pub fn copy(&mut self, number: RawFd) -> Result<OwnedFd, Errno> {
-        if !self.numbers.remove(&number) {
-            return Err(Errno::BADF);
+    pub fn copy(&mut self, number: RawFd, print: &Fingerprint) -> io::Result<OwnedFd> {
+        self.is_left(number, print)?;
+        self.numbers.remove(&number);
+        Ok(borrowed(number, |fd| rustix::io::fcntl_dupfd_cloexec(fd, 4))?)
+    }
+
+    fn is_left(&self, number: RawFd, print: &Fingerprint) -> io::Result<()> {
+        if !self.has(number) {
+            return Err(Errno::BADF.into());
         }
-        borrowed(number, |fd| rustix::io::fcntl_dupfd_cloexec(fd, 4))
+        match borrowed(number, |fd| print.is_of(fd))? {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("number {number} is not what it was"))),
+        }
     }
 }
 

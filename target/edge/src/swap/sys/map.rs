@@ -50,6 +50,47 @@ impl Drop for Mapped {
     }
 }
 
+/// The whole of an object that nobody can change any more, mapped as long as the value lives.
+///
+/// I1 It is sealed against writing and shrinking, so what was mapped stays there and stays as it is.
+#[derive(Debug)]
+pub struct Sealed {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Sealed {
+    /// `EINVAL`: it can be changed, or there is nothing in it.
+    pub fn new(fd: BorrowedFd<'_>) -> Result<Sealed, Errno> {
+        if !fcntl_get_seals(fd)?.contains(SealFlags::WRITE | SealFlags::SHRINK) {
+            return Err(Errno::INVAL);
+        }
+        let len = usize::try_from(fstat(fd)?.st_size).map_err(|_| Errno::OVERFLOW)?;
+        // All of it is read at once.
+        let flags = MapFlags::SHARED | MapFlags::POPULATE;
+        // SAFETY: a new mapping at an address of the kernel's choice replaces nothing that anyone holds.
+        let base = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, fd, 0)? };
+        Ok(Sealed { base: NonNull::new(base.cast()).ok_or(Errno::NOMEM)?, len })
+    }
+}
+
+// SAFETY: bytes that nobody can change (I1), in a mapping that belongs to no thread.
+unsafe impl Send for Sealed {}
+
+impl AsRef<[u8]> for Sealed {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: so many bytes are mapped as long as `self` lives, and by I1 they do not change.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        // SAFETY: exactly the mapping made in `new`, to which no reference outlives `self`.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
 /// A nameless file in memory.
 pub fn nameless(name: &str) -> Result<OwnedFd, Errno> {
     memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
@@ -59,9 +100,4 @@ pub fn nameless(name: &str) -> Result<OwnedFd, Errno> {
 pub fn seal(fd: BorrowedFd<'_>, writable: bool) -> Result<(), Errno> {
     let size = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     fcntl_add_seals(fd, if writable { size } else { size | SealFlags::WRITE })
-}
-
-/// Nobody can change its contents.
-pub fn is_sealed(fd: BorrowedFd<'_>) -> bool {
-    fcntl_get_seals(fd).is_ok_and(|seals| seals.contains(SealFlags::WRITE))
 }

@@ -322,6 +322,11 @@ impl Connection {
         self.output.push(self.digests, &message.emit(0), &[]);
     }
 
+    /// When the last byte came from the initiator.
+    pub fn last_heard(&self) -> Instant {
+        self.timers.heard
+    }
+
     /// What is known of it.
     pub fn info(&self) -> &SessionInfo {
         &self.info

@@ -36,14 +36,14 @@ pub struct ConnectionV1 {
     pub info: Option<InfoV1>,
     #[prost(message, optional, tag = "2")]
     pub limits: Option<LimitsV1>,
-    #[prost(message, optional, tag = "3")]
-    pub login: Option<LoginV1>,
+    #[prost(message, optional, boxed, tag = "3")]
+    pub login: Option<Box<LoginV1>>,
     #[prost(bool, tag = "4")]
     pub greeted: bool,
     #[prost(bytes = "vec", tag = "5")]
     pub head: Vec<u8>,
-    #[prost(message, optional, tag = "6")]
-    pub body: Option<BodyV1>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub body: Option<Box<BodyV1>>,
     #[prost(bytes = "vec", tag = "7")]
     pub pending: Vec<u8>,
     #[prost(message, optional, tag = "8")]
@@ -59,8 +59,8 @@ pub struct ConnectionV1 {
     pub management: Vec<PendingV1>,
     #[prost(uint32, repeated, tag = "13")]
     pub abandoned: Vec<u32>,
-    #[prost(message, optional, tag = "14")]
-    pub text: Option<TextV1>,
+    #[prost(message, optional, boxed, tag = "14")]
+    pub text: Option<Box<TextV1>>,
     #[prost(bool, tag = "15")]
     pub header_digest: bool,
     #[prost(bool, tag = "16")]

@@ -45,10 +45,10 @@ impl Connection {
         ConnectionV1 {
             info: Some(save_info(&self.info)),
             limits: Some(save_limits(&self.limits)),
-            login: self.login.as_ref().map(|login| login.save()),
+            login: self.login.as_ref().map(|login| Box::new(login.save())),
             greeted: self.greeted,
             head: self.input.head.clone(),
-            body: self.input.body.as_ref().map(save_body),
+            body: self.input.body.as_ref().map(|body| Box::new(save_body(body))),
             pending: self.input.pending.clone(),
             output: Some(save_output(&self.output)),
             events: self.events.iter().map(save_event).collect(),
@@ -56,11 +56,9 @@ impl Connection {
             tasks,
             management: self.management.iter().map(|p| PendingV1 { itt: p.itt.0, immediate: p.immediate }).collect(),
             abandoned: self.abandoned.iter().map(|itt| itt.0).collect(),
-            text: self.text.as_ref().map(|text| TextV1 {
-                itt: text.itt.0,
-                ttt: text.ttt.0,
-                inbox: text.inbox.clone(),
-                outbox: text.outbox.clone(),
+            text: self.text.as_ref().map(|text| {
+                let (itt, ttt) = (text.itt.0, text.ttt.0);
+                Box::new(TextV1 { itt, ttt, inbox: text.inbox.clone(), outbox: text.outbox.clone() })
             }),
             header_digest: self.digests.header,
             data_digest: self.digests.data,
@@ -74,7 +72,7 @@ impl Connection {
     }
 
     /// The connection saved, with its payload adopted from `arena`.
-    pub fn restore(saved: &ConnectionV1, arena: &Arena) -> Restored<Connection> {
+    pub fn restore(saved: ConnectionV1, arena: &Arena) -> Restored<Connection> {
         let window = restore_window(need(saved.window.as_ref(), "window")?)?;
         let mut tasks = Tasks::default();
         for task in &saved.tasks {
@@ -84,24 +82,24 @@ impl Connection {
             tasks.insert(task::restore(task, arena)?);
         }
         Ok(Connection {
-            info: restore_info(need(saved.info.as_ref(), "session")?)?,
+            info: restore_info(need(saved.info, "session")?)?,
             limits: restore_limits(need(saved.limits.as_ref(), "limits")?),
-            login: saved.login.as_ref().map(Login::restore).transpose()?.map(Box::new),
+            login: saved.login.map(|login| Login::restore(&login)).transpose()?.map(Box::new),
             greeted: saved.greeted,
             input: Input {
-                head: saved.head.clone(),
-                body: saved.body.as_ref().map(|body| restore_body(body, arena)).transpose()?,
-                pending: saved.pending.clone(),
+                head: saved.head,
+                body: saved.body.map(|body| restore_body(*body, arena)).transpose()?,
+                pending: saved.pending,
             },
-            output: restore_output(need(saved.output.as_ref(), "output")?, arena)?,
+            output: restore_output(need(saved.output, "output")?, arena)?,
             events: saved.events.iter().map(|event| restore_event(event, arena)).collect::<Restored<_>>()?,
             window: Window::from_parts(window, arena),
             tasks,
             management: saved.management.iter().map(|p| Pending { itt: Itt(p.itt), immediate: p.immediate }).collect(),
             abandoned: saved.abandoned.iter().map(|&itt| Itt(itt)).collect(),
-            text: saved.text.as_ref().map(|text| {
+            text: saved.text.map(|text| {
                 let (itt, ttt) = (Itt(text.itt), Ttt(text.ttt));
-                Box::new(TextExchange { itt, ttt, inbox: text.inbox.clone(), outbox: text.outbox.clone() })
+                Box::new(TextExchange { itt, ttt, inbox: text.inbox, outbox: text.outbox })
             }),
             digests: Digests { header: saved.header_digest, data: saved.data_digest },
             stat_sn: StatSn(saved.stat_sn),
@@ -161,7 +159,7 @@ fn save_info(info: &SessionInfo) -> InfoV1 {
     }
 }
 
-fn restore_info(saved: &InfoV1) -> Restored<SessionInfo> {
+fn restore_info(saved: InfoV1) -> Restored<SessionInfo> {
     let phases = [Phase::Login, Phase::Deciding, Phase::FullFeature, Phase::Closing, Phase::Closed];
     let count = |at: usize| saved.traffic.get(at).copied().unwrap_or(0);
     Ok(SessionInfo {
@@ -169,15 +167,15 @@ fn restore_info(saved: &InfoV1) -> Restored<SessionInfo> {
         local: saved.local.parse().map_err(|_| Unreadable::Field("local address"))?,
         peer: saved.peer.parse().map_err(|_| Unreadable::Field("peer address"))?,
         portal: narrow(saved.portal, "portal")?,
-        initiator: saved.initiator.clone(),
+        initiator: saved.initiator,
         isid: Isid(exact(&saved.isid, "ISID")?),
         tsih: narrow(saved.tsih, "TSIH")?,
         cid: narrow(saved.cid, "CID")?,
         target: saved.target.map(|target| narrow(target, "target")).transpose()?,
-        target_name: saved.target_name.clone(),
-        initiator_alias: saved.initiator_alias.clone(),
-        auth_method: saved.auth_method.clone(),
-        negotiated: Negotiated::restore(need(saved.negotiated.as_ref(), "negotiated values")?)?,
+        target_name: saved.target_name,
+        initiator_alias: saved.initiator_alias,
+        auth_method: saved.auth_method,
+        negotiated: Negotiated::restore(&need(saved.negotiated, "negotiated values")?)?,
         traffic: Traffic {
             received_bytes: count(0),
             sent_bytes: count(1),
@@ -241,13 +239,13 @@ fn save_body(body: &Body) -> BodyV1 {
     }
 }
 
-fn restore_body(saved: &BodyV1, arena: &Arena) -> Restored<Body> {
+fn restore_body(saved: BodyV1, arena: &Arena) -> Restored<Body> {
     let bhs = exact(&saved.bhs, "header")?;
     let len = super::pdu::data_bytes(&bhs);
     let detail: u8 = narrow(saved.detail, "purpose")?;
     let (at, base): (usize, usize) = (narrow(saved.at, "place in a PDU")?, narrow(saved.base, "place in a PDU")?);
     let sink = match (saved.keep, saved.place) {
-        (Some(keep), _) => Sink::Bytes { bytes: saved.bytes.clone(), keep: narrow(keep, "kept bytes")? },
+        (Some(keep), _) => Sink::Bytes { bytes: saved.bytes, keep: narrow(keep, "kept bytes")? },
         (None, Some(place)) => Sink::Buf { buf: adopt(place, arena)?, base },
         (None, None) => Sink::Skip,
     };
@@ -268,16 +266,7 @@ fn restore_body(saved: &BodyV1, arena: &Arena) -> Restored<Body> {
         4 => Purpose::Broken(detail),
         _ => return Err(Unreadable::Field("purpose")),
     };
-    Ok(Body {
-        bhs,
-        ahs: saved.ahs.clone(),
-        purpose,
-        sink,
-        at,
-        crc: saved.crc,
-        trailer,
-        trailer_at: saved.trailer.len(),
-    })
+    Ok(Body { bhs, ahs: saved.ahs, purpose, sink, at, crc: saved.crc, trailer, trailer_at: saved.trailer.len() })
 }
 
 fn save_output(output: &Output) -> OutputV1 {
@@ -296,7 +285,7 @@ fn save_output(output: &Output) -> OutputV1 {
     }
 }
 
-fn restore_output(saved: &OutputV1, arena: &Arena) -> Restored<Output> {
+fn restore_output(saved: OutputV1, arena: &Arena) -> Restored<Output> {
     let mut shared: BTreeMap<Place, Arc<Buf>> = BTreeMap::new();
     let mut segments = VecDeque::with_capacity(saved.segments.len());
     for segment in &saved.segments {
@@ -314,7 +303,7 @@ fn restore_output(saved: &OutputV1, arena: &Arena) -> Restored<Output> {
     }
     let at = narrow(saved.ride_at, "queued status")?;
     let ride = saved.ride_itt.map(|itt| (Itt(itt), at));
-    need(Output::from_parts(saved.bytes.clone(), segments, ride), "queued output")
+    need(Output::from_parts(saved.bytes, segments, ride), "queued output")
 }
 
 fn save_command(command: &Command) -> CommandV1 {

@@ -149,7 +149,7 @@ impl Rig {
         self.held.clear();
         self.arena = next;
         let form = ConnectionV1::decode(&saved[..]).unwrap();
-        let restored = Connection::restore(&form, &self.arena).unwrap();
+        let restored = Connection::restore(form, &self.arena).unwrap();
         assert_eq!(restored.save().encode_to_vec(), saved, "saving what was restored");
         self.connection = Some(restored);
         self.held = places.into_iter().map(|place| self.arena.adopt(place).unwrap()).collect();

@@ -77,6 +77,34 @@ fn two_snapshots_at_a_time_are_both_whole() {
     assert_eq!(digest(&second.unwrap()), digest(&first.unwrap()));
 }
 
+/// In the pause nothing is saved again that has been saved before, as long as it is the same.
+#[test]
+fn what_was_kept_is_what_would_be_saved() {
+    let mut rig = busy();
+    for n in 100..104 {
+        rig.log_in(n);
+    }
+    let forms = Forms::own();
+    rig.world.live_begin(&forms).unwrap();
+    rig.world.live_step(Duration::ZERO).unwrap();
+    let early = *rig.world.connections.keys().next().unwrap();
+    rig.world.call(early, |pump| pump.tick());
+    rig.world.live_finish().unwrap();
+    let kept = |rig: &Rig, id| rig.world.kept.as_ref().is_some_and(|kept| kept.has(id));
+    let ids: Vec<_> = rig.world.connections.keys().copied().collect();
+    for id in &ids {
+        let is_nexus = rig.world.connections[id].machine.nexus().is_some();
+        assert_eq!(kept(&rig, *id), is_nexus && *id != early, "{id:?}");
+    }
+    let saved = |rig: &Rig| digest(&rig.world.save(&forms).unwrap());
+    let last = *ids.last().unwrap();
+    rig.world.hear(last, &wire(&command(1, &cdb10(0x28, 0, 16), 8192, 0), &[]));
+    assert!(!kept(&rig, last) && kept(&rig, ids[1]));
+    let with = saved(&rig);
+    rig.world.live_drop();
+    assert_eq!(saved(&rig), with);
+}
+
 /// The time to log in is over within a pause; what was said in it may still lie in the socket.
 #[test]
 fn nobody_is_late_within_a_pause_nor_right_after_it() {

@@ -17,16 +17,16 @@ use std::time::Duration;
 const MANY: u32 = if cfg!(debug_assertions) { 100 } else { 9_900 };
 
 /// Duplicates of what another world has.
-struct Copies(BTreeMap<(&'static str, u64), OwnedFd>);
+struct Copies(BTreeMap<(u32, u64), OwnedFd>);
 
 impl Handed for Copies {
     fn take(&mut self, role: &Role) -> io::Result<OwnedFd> {
-        self.0.remove(&role.name()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.0.remove(&role.code()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 fn copies(world: &World) -> Copies {
-    let copy = |(role, fd): (Role, BorrowedFd<'_>)| (role.name(), fd.try_clone_to_owned().unwrap());
+    let copy = |(role, fd): (Role, BorrowedFd<'_>)| (role.code(), fd.try_clone_to_owned().unwrap());
     Copies(world.carried().into_iter().map(copy).collect())
 }
 
