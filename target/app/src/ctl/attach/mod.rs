@@ -66,21 +66,31 @@ impl Attach {
     }
 }
 
-/// One disk of one target, as an initiator sees it.
+/// One disk, as an initiator of one target sees it; or as only hosts of NVMe do.
 struct Disk<'a> {
+    volume: &'a ServedVolume,
+    unit: Option<Unit<'a>>,
+}
+
+/// A disk of a target.
+struct Unit<'a> {
     target: &'a Target,
     lun: u16,
-    volume: &'a ServedVolume,
     reach: Reach,
 }
 
 fn disks(served: &Served) -> Vec<Disk<'_>> {
     let mut disks = Vec::new();
-    for target in &served.targets {
-        for lun in &target.luns {
-            if let Some(volume) = served.volumes.iter().find(|volume| volume.name == lun.volume) {
-                disks.push(Disk { target, lun: lun.lun, volume, reach: Reach::of(target, &served.portals) });
+    for volume in &served.volumes {
+        let before = disks.len();
+        for target in &served.targets {
+            for lun in target.luns.iter().filter(|lun| lun.volume == volume.name) {
+                let unit = Unit { target, lun: lun.lun, reach: Reach::of(target, &served.portals) };
+                disks.push(Disk { volume, unit: Some(unit) });
             }
+        }
+        if disks.len() == before && !namespaces(served, &volume.name).is_empty() {
+            disks.push(Disk { volume, unit: None });
         }
     }
     disks
@@ -92,14 +102,22 @@ pub fn serve_banner(served: &Served, paint: Paint) -> String {
     let plural = if disks.len() == 1 { "" } else { "s" };
     let version = env!("CARGO_PKG_VERSION");
     let mut out = format!("{} {version} serves {} disk{plural}\n\n", paint.bold("mainstay"), disks.len());
-    for Disk { target, lun, volume, reach } in &disks {
+    for Disk { volume, unit } in &disks {
         out += &format!("  {}  {}\n", paint.bold(&clean(&volume.name)), clean(&describe(volume)));
-        out += &format!("    {}, LUN {lun}, at {}\n", clean(&target.name), reach.portal());
+        if let Some(Unit { target, lun, reach }) = unit {
+            out += &format!("    {}, LUN {lun}, at {}\n", clean(&target.name), reach.portal());
+        }
+        for (subsystem, nsid, reach) in namespaces(served, &volume.name) {
+            out += &format!("    {}, namespace {nsid}, at {}\n", clean(&subsystem.nqn), reach.portal());
+        }
     }
     if let Some(target) = served.targets.iter().find(|target| !target.luns.is_empty()) {
         out += &format!("\n{}", commands::text(target, &Reach::of(target, &served.portals), paint));
     }
     if let Some(subsystem) = served.subsystems.iter().find(|subsystem| !subsystem.namespaces.is_empty()) {
+        if served.targets.is_empty() {
+            out.push('\n');
+        }
         out += &commands::nvme(subsystem, &Reach::of_subsystem(subsystem, &served.nvme_portals), paint);
     }
     if served.targets.len() > 1 || served.subsystems.len() > 1 {
@@ -125,15 +143,25 @@ fn describe(volume: &ServedVolume) -> String {
 
 /// How to let other machines in, and what to think of before.
 fn opening(served: &Served) -> String {
-    let local = served.portals.iter().all(|portal| portal.address.ip().is_loopback());
-    let open = served.targets.iter().any(|target| target.auth == Auth::None);
+    let addresses = served.portals.iter().map(|portal| portal.address);
+    let mut addresses = addresses.chain(served.nvme_portals.iter().map(|portal| portal.address));
+    let local = addresses.all(|address| address.ip().is_loopback());
+    let open = served.targets.iter().any(|target| target.auth == Auth::None)
+        || served.subsystems.iter().any(|subsystem| subsystem.auth == Auth::None);
     let mut out = String::new();
     if local {
-        let port = served.portals.first().map_or(reach::PORT, |portal| portal.address.port());
-        let how = match served.config {
-            Some(_) => format!("`bind = \"0.0.0.0:{port}\"` in a [[portal]]"),
-            None => format!("`--iscsi 0.0.0.0:{port}`"),
+        let mut how = Vec::new();
+        if let Some(portal) = served.portals.first() {
+            how.push(("--iscsi", "[[portal]]", portal.address.port()));
+        }
+        if let Some(portal) = served.nvme_portals.iter().find(|portal| !portal.discovery_only) {
+            how.push(("--nvme", "[[nvme.portal]]", portal.address.port()));
+        }
+        let one = |(option, table, port): &(&str, &str, u16)| match served.config {
+            Some(_) => format!("`bind = \"0.0.0.0:{port}\"` in {table}"),
+            None => format!("`{option} 0.0.0.0:{port}`"),
         };
+        let how = how.iter().map(one).collect::<Vec<_>>().join(" or ");
         out += &format!("\nOnly this machine can reach that; {how} lets others in.\n");
     }
     if open {
@@ -141,7 +169,7 @@ fn opening(served: &Served) -> String {
             if local { "Whoever reaches the port can then" } else { "\nCaution: whoever reaches the port can" };
         out += &format!(
             "{whoever} read and write these disks, unless a configuration\n\
-             file asks for CHAP secrets (`mainstay config reference`).\n"
+             file asks for secrets (`mainstay config reference`).\n"
         );
     }
     out
@@ -153,15 +181,15 @@ pub fn ready_json(served: &Served) -> String {
         name: disk.volume.name.clone(),
         kind: disk.volume.kind,
         path: disk.volume.path.as_ref().map(|path| path.display().to_string()),
-        portal: disk.reach.portal(),
-        target: disk.target.name.clone(),
-        lun: disk.lun,
+        portal: disk.unit.as_ref().map(|unit| unit.reach.portal()),
+        target: disk.unit.as_ref().map(|unit| unit.target.name.clone()),
+        lun: disk.unit.as_ref().map(|unit| unit.lun),
         size: disk.volume.size,
         block_size: disk.volume.block_bytes,
         read_only: disk.volume.read_only,
-        auth: disk.target.auth,
-        url: disk.reach.url(&disk.target.name, disk.lun),
-        nvme: namespaces(served, &disk.volume.name),
+        auth: disk.unit.as_ref().map(|unit| unit.target.auth),
+        url: disk.unit.as_ref().map(|unit| unit.reach.url(&unit.target.name, unit.lun)),
+        nvme: namespaces(served, &disk.volume.name).into_iter().map(ready_namespace).collect(),
     };
     let ready = Ready {
         event: "ready",
@@ -188,14 +216,14 @@ struct ReadyVolume {
     name: String,
     kind: VolumeKind,
     path: Option<String>,
-    portal: String,
-    target: String,
-    lun: u16,
+    portal: Option<String>,
+    target: Option<String>,
+    lun: Option<u16>,
     size: u64,
     block_size: u32,
     read_only: bool,
-    auth: Auth,
-    url: String,
+    auth: Option<Auth>,
+    url: Option<String>,
     nvme: Vec<ReadyNamespace>,
 }
 
@@ -209,19 +237,18 @@ struct ReadyNamespace {
     auth: Auth,
 }
 
-fn namespaces(served: &Served, volume: &str) -> Vec<ReadyNamespace> {
+/// Under which subsystems and numbers a volume is found over NVMe/TCP, and where.
+fn namespaces<'a>(served: &'a Served, volume: &str) -> Vec<(&'a Subsystem, u32, Reach)> {
     let mut found = Vec::new();
     for subsystem in &served.subsystems {
-        let reach = Reach::of_subsystem(subsystem, &served.nvme_portals);
         for namespace in subsystem.namespaces.iter().filter(|namespace| namespace.volume == volume) {
-            found.push(ReadyNamespace {
-                subsystem: subsystem.nqn.clone(),
-                nsid: namespace.nsid,
-                address: reach.host.clone(),
-                port: reach.port,
-                auth: subsystem.auth,
-            });
+            found.push((subsystem, namespace.nsid, Reach::of_subsystem(subsystem, &served.nvme_portals)));
         }
     }
     found
+}
+
+fn ready_namespace((subsystem, nsid, reach): (&Subsystem, u32, Reach)) -> ReadyNamespace {
+    let (subsystem, auth) = (subsystem.nqn.clone(), subsystem.auth);
+    ReadyNamespace { subsystem, nsid, address: reach.host, port: reach.port, auth }
 }

@@ -59,7 +59,7 @@ fn the_banner_names_what_to_type() {
         "  nvme connect -t tcp -a 127.0.0.1 -s 4420 -n nqn.2026-11.internal.mainstay:disk\n",
         "  iscsi-ls -s iscsi://127.0.0.1:3260\n",
         "  iscsi-inq iscsi://127.0.0.1:3260/iqn.2026-11.internal.mainstay:disk/0\n",
-        "; `--iscsi 0.0.0.0:3260` lets others in",
+        "; `--iscsi 0.0.0.0:3260` or `--nvme 0.0.0.0:4420` lets others in",
         "/run/mainstay/control.sock",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
@@ -86,11 +86,11 @@ fn an_open_portal_gets_a_word_of_caution_unless_it_asks_for_secrets() {
 #[test]
 fn the_hint_how_to_open_up_follows_what_was_asked() {
     let mut served = served("127.0.0.1:13260", Auth::None);
-    assert!(serve_banner(&served, Paint(false)).contains("`--iscsi 0.0.0.0:13260` lets"));
+    assert!(serve_banner(&served, Paint(false)).contains("`--iscsi 0.0.0.0:13260` or `--nvme 0.0.0.0:4420` lets"));
     served.config = Some("/etc/mainstay.toml".into());
     let text = serve_banner(&served, Paint(false));
     assert!(text.contains("`bind = \"0.0.0.0:13260\"`") && !text.contains("--iscsi"));
-    served.targets[0].auth = Auth::Chap;
+    (served.targets[0].auth, served.subsystems[0].auth) = (Auth::Chap, Auth::Chap);
     assert!(!serve_banner(&served, Paint(false)).contains("hoever"));
 }
 
@@ -119,4 +119,15 @@ fn ready_is_one_json_object_on_one_line() {
     assert_eq!(value["pid"], 7);
     assert_eq!(value["control"], "/run/mainstay/control.sock");
     assert_eq!(value["volumes"], json!([volume]));
+}
+
+#[test]
+fn what_only_hosts_of_nvme_see_is_a_disk_too() {
+    let mut served = served("127.0.0.1:3260", Auth::None);
+    (served.targets, served.portals) = (Vec::new(), Vec::new());
+    let text = serve_banner(&served, Paint(false));
+    assert!(text.contains("serves 1 disk\n") && text.contains("disk, namespace 1, at 127.0.0.1:4420\n"), "{text}");
+    assert!(!text.contains("iscsi"), "{text}");
+    let ready: Value = serde_json::from_str(&ready_json(&served)).unwrap();
+    assert_eq!((&ready["volumes"][0]["target"], &ready["volumes"][0]["nvme"][0]["nsid"]), (&Value::Null, &json!(1)));
 }
