@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// SQHD in the response to Connect: we do without submission queue flow control (base §6.3).
 const NO_FLOW_CONTROL: u16 = 0xffff;
+/// Connects of one connection that may fail.
+const REFUSED_MAX: u32 = 8;
 /// AUTHREQ in the result of Connect: in-band authentication comes next (base §6.3, ATR).
 const AUTHENTICATE: u64 = 1 << 17;
 
@@ -194,11 +196,15 @@ impl Queue {
         self.finish_with(cx, index, Reply::with(result), head);
     }
 
-    /// Connect fails; the host may try again while there is time.
+    /// Connect fails; the host may try again while there is time, but not fill the log.
     fn refuse(&mut self, cx: &mut Cx<'_>, index: u16, reply: Reply) {
         let why = format!("{:?}, parameter {:#x}", reply.status, reply.result);
         cx.effects.push(Effect::Refused { step: "Connect".to_owned(), why });
         self.info.state = State::Connecting;
         self.finish(cx, index, reply);
+        self.refused = self.refused.saturating_add(1);
+        if self.refused >= REFUSED_MAX {
+            self.connection.close();
+        }
     }
 }

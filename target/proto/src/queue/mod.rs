@@ -180,6 +180,8 @@ pub struct Queue {
     auth: Option<Box<Responder>>,
     /// Entropy that is not used yet; gone once it is known whether the host must prove anything.
     seed: Option<Zeroizing<[u8; 32]>>,
+    /// Connects that failed.
+    refused: u32,
     /// When the host must have gone on with connecting.
     due: Option<Instant>,
     /// There is a Disconnect, which waits for all others.
@@ -203,6 +205,7 @@ impl Queue {
             head: 0,
             seed: Some(Zeroizing::new(setup.seed)),
             auth: None,
+            refused: 0,
             due: None,
             leaving: false,
             ending: false,

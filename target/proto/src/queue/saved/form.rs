@@ -39,6 +39,8 @@ pub struct QueueV1 {
     pub due: Option<u64>,
     #[prost(bool, tag = "14")]
     pub ending: bool,
+    #[prost(uint32, tag = "15")]
+    pub refused: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -64,6 +64,7 @@ impl Queue {
             seed: self.seed.as_ref().map(|seed| seed.to_vec()),
             auth: self.auth.as_ref().map(|auth| auth.save()),
             due: self.due.map(|due| due.0),
+            refused: self.refused,
             ending: self.ending,
         };
         match &self.role {
@@ -117,6 +118,7 @@ impl Queue {
             head: narrow(saved.head, "SQHD")?,
             seed: seed.map(|seed| restore_seed(&seed)).transpose()?,
             auth: responder.map(Box::new),
+            refused: saved.refused,
             due: saved.due.map(Instant),
             leaving,
             ending: saved.ending,

@@ -124,6 +124,14 @@ fn a_connect_that_asks_too_much_is_refused_and_may_be_corrected() {
         assert_eq!(status(&host.ask(world, good.entry(), &[0; 512])), Status::SGL_LENGTH_INVALID);
         assert_eq!(status(&host.ask(world, good.entry(), &[])), Status::SGL_LENGTH_INVALID);
         assert_eq!(status(&host.ask(world, good.entry(), &good.data())), Status::SUCCESS);
+        // Not for ever.
+        let mut host = Host::open(world, Digests::default());
+        let busy = crate::nvme::Connect { cntlid: 1, ..good };
+        for _ in 0..8 {
+            assert!(!world.is_gone(host.index));
+            host.ask(world, busy.entry(), &busy.data());
+        }
+        assert!(world.is_gone(host.index));
         world.notices.clone()
     });
 }
