@@ -1,4 +1,4 @@
-//! The real binary on loopback, seen by a scripted initiator that shares no protocol code with it.
+//! The real binary on loopback, seen by a scripted initiator that shares no protocol code with it, and by a scripted host.
 //!
 //! Each file is a kind of behaviour and each test has a daemon of its own. Waiting is always for something, with a
 //! deadline; only tests about silence wait for time to pass.

@@ -1,8 +1,5 @@
 //! The discovery log page (base §5.16.1.23), read.
 
-use super::command;
-use crate::nvme::Entry;
-
 /// Bytes of the page's header, and of each entry.
 pub const RECORD_BYTES: usize = 1024;
 /// Records that are believed; a page that tells of more is refused.
@@ -63,11 +60,6 @@ pub enum Unusable {
     /// A name or address that is no text.
     #[error("record {0} of the log page is no text")]
     Text(usize),
-}
-
-/// Get Log Page for `len` bytes of it from `offset` on.
-pub fn entry(offset: u64, len: u32) -> Entry {
-    command::get_log_page(PAGE, 0, offset, len, false)
 }
 
 impl Header {

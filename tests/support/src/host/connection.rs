@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use mainstay_proto::host::queue::{Event, Queue};
+use mainstay_proto::host::queue::{End, Event, Queue};
 use mainstay_proto::host::{Completion, Connect};
 use mainstay_proto::nvme::{Cid, Entry, Status};
 use mainstay_proto::nvmetcp::pdu::R2t;
@@ -94,11 +94,6 @@ impl Connection {
         }
     }
 
-    /// Our own address.
-    pub fn local(&self) -> SocketAddr {
-        self.stream.local_addr().expect("a connected socket has an address")
-    }
-
     /// Sends what the machine has to say.
     pub fn flush(&mut self) -> Result<()> {
         let bytes = self.queue.output().len();
@@ -118,6 +113,9 @@ impl Connection {
         let mut bytes = Vec::new();
         let filled = fill(&mut self.stream, &mut bytes, deadline);
         self.queue.receive(&bytes);
+        if matches!(filled, Err(Error::Closed)) {
+            self.queue.disconnected();
+        }
         while let Some(event) = self.queue.poll_event() {
             match event {
                 Event::Opened => self.opened = true,
@@ -127,11 +125,12 @@ impl Connection {
                 Event::R2t(r2t) => self.r2ts.push(r2t),
             }
         }
-        self.flush()?;
-        if let Some(end) = self.queue.end() {
-            return Err(Error::Ended(*end));
+        let flushed = self.flush();
+        match self.queue.end() {
+            None => flushed.and(filled),
+            Some(End::Disconnected) => Err(Error::Closed),
+            Some(end) => Err(Error::Ended(*end)),
         }
-        filled
     }
 
     /// Takes in what comes within `span`, if anything does.

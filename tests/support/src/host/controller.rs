@@ -106,12 +106,6 @@ impl Host {
         self
     }
 
-    /// With submission queue flow control.
-    pub fn flow_control(mut self) -> Host {
-        self.connect.no_flow_control = false;
-        self
-    }
-
     /// The admin queue alone: connected, nothing more. And the controller's identifier.
     pub fn admin(&self, portal: SocketAddr) -> Result<(Connection, u16)> {
         let mut admin = Connection::open(portal, self.setup)?;
