@@ -15,12 +15,14 @@ daemon_start() {
     before=$(starts)
     mainstay serve --json --config "$1" --state-dir "$STATE" --control "$CONTROL" >>/run/events 2>>/run/daemon.log </dev/null &
     DAEMON=$!
-    lab_wait 30 started_since "$before" && return
+    lab_wait 30 started_or_gone "$before"
+    started_since "$before" && return
     tail -n 20 /run/events /run/daemon.log
     tally
     exit 1
 }
 starts() { grep -c '"event":"ready"' /run/events; }
+started_or_gone() { started_since "$1" || gone "$DAEMON"; }
 started_since() { (($(starts) > $1)); }
 
 # daemon_stop [SIGNAL]: TERM unless said otherwise; then the daemon must end by itself with status 0.

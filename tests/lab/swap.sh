@@ -8,6 +8,7 @@
 set -u
 . /mnt/share/tests/lab/daemon.sh
 . /mnt/share/tests/lab/initiator.sh
+. /mnt/share/tests/lab/swaps.sh
 
 swaps=${1:-20}
 secret=plain-secret-12 back=other-secret-34
@@ -47,33 +48,6 @@ identity() {
     kill -0 "$DAEMON"
 }
 all_passed() { wait "$1" && wait "$2" && (($(</run/rounds.files) > 0 && $(</run/rounds.guarded) > 0)); }
-
-# Another build of this version: it differs in a byte that means nothing.
-builds=("$(command -v mainstay)" /run/other-build/mainstay)
-mkdir /run/other-build
-install -m 755 "${builds[0]}" "${builds[1]}"
-echo >>"${builds[1]}"
-
-# swap ARGS...: its report is in /run/swap.json.
-swap() { mainstay swap --control "$CONTROL" --json --allow-same "$@" >/run/swap.json || { local status=$?; cat /run/swap.json; return "$status"; }; }
-reported() { jq -er "$1" /run/swap.json; }
-# swap_many COUNT: to the other build and back, COUNT times. Gives the pauses, in ms. Now and then the emulated machine gives a
-# thread too little to end in time, or a program to take over in time, and the old one goes on: it tries again.
-swap_many() {
-    local n late=0
-    : >/run/pauses
-    for ((n = 1; n <= $1; n++)); do
-        if swap "${builds[n % 2]}" >/run/swap.failed; then
-            reported '.pause.total_us / 1000' >>/run/pauses || return
-        elif [[ $(reported .why) =~ ^it\ did\ not\ commit\ within|^[0-9]+\ threads\ have\ something\ to\ do ]] && ((late++ < 4)); then
-            n=$((n - 1))
-        else
-            cat /run/swap.failed
-            return 1
-        fi
-    done
-    echo "$late" >/run/late
-}
 
 # ------------------------------------------------------------------------------------------------------------------
 lab_udev

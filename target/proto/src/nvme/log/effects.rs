@@ -19,9 +19,14 @@ const OF_CONTROLLER: u32 = 1 << 21;
 const SET_FEATURES: u8 = 0x09;
 const WRITE_PROTECTION: u8 = 0x84;
 
-/// Page 05h. I/O commands are told without their scope: Linux takes it for an effect it does not know, and warns.
+/// I/O command sets (base 2.0, figure 274): ours, and the last one that means anything. The others are Key Value and Zoned.
+const NVM: u8 = 0;
+const CSI_LAST: u8 = 2;
+
+/// Page 05h. I/O commands are told without their scope: Linux takes it for an effect it does not know, and warns. Of another
+/// I/O command set no command is supported: nvme-cli asks for the zoned one unless CAP says that there are no sets to choose from.
 pub fn commands(discovery: bool, csi: u8) -> Result<Vec<u8>, Status> {
-    if csi != 0 {
+    if csi > CSI_LAST {
         return Err(Status::INVALID_FIELD);
     }
     let mut page = Page::new(4096);
@@ -30,7 +35,7 @@ pub fn commands(discovery: bool, csi: u8) -> Result<Vec<u8>, Status> {
         let changes = if command.opcode == SET_FEATURES && !discovery { NAMESPACE_CHANGES } else { 0 };
         page.put(4 * usize::from(command.opcode), (SUPPORTED | changes | OF_CONTROLLER).to_le_bytes());
     }
-    if !discovery {
+    if !discovery && csi == NVM {
         page.put(1024 + 4 * usize::from(FABRICS), SUPPORTED.to_le_bytes());
         for (opcode, effects) in io::effects() {
             page.put(1024 + 4 * usize::from(opcode), effects.to_le_bytes());
