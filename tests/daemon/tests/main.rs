@@ -22,6 +22,7 @@ mod nvme_connect;
 mod nvme_cross;
 mod nvme_data;
 mod nvme_events;
+mod nvme_swap;
 mod promise;
 mod residual;
 mod session;

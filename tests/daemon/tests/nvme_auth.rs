@@ -19,8 +19,13 @@ fn controller_key() -> String {
     key(2, Some(Hash::Sha384))
 }
 
-fn both_ways() -> Daemon {
+pub fn both_ways() -> Daemon {
     guarded(&format!(", controller_key = \"{}\"", controller_key()))
+}
+
+/// A host that proves itself to [`both_ways`], and asks the same of it.
+pub fn proving(daemon: &Daemon) -> Host {
+    daemon.host().keys(&key(1, Some(Hash::Sha256)), Some(&controller_key()))
 }
 
 /// A host with the right key.
@@ -50,8 +55,7 @@ fn both_ways_with_every_hash() {
     let daemon = both_ways();
     for hash in Hash::ALL {
         for group in Group::ALL {
-            let host = daemon.host().keys(&key(1, Some(Hash::Sha256)), Some(&controller_key()));
-            let host = host.offering(&[hash], &[group]);
+            let host = proving(&daemon).offering(&[hash], &[group]);
             let mut controller =
                 host.connect(daemon.namespace().portal).unwrap_or_else(|e| panic!("{hash:?} {group:?}: {e}"));
             works(&mut controller);
@@ -119,7 +123,7 @@ fn what_is_not_accepted_is_not_negotiated() {
 fn cve_2024_50215_negotiations_begun_again() {
     let mut daemon = both_ways();
     let portal = daemon.namespace().portal;
-    let host = daemon.host().keys(&key(1, Some(Hash::Sha256)), Some(&controller_key()));
+    let host = proving(&daemon);
     let (mut admin, _) = daemon.host().admin(portal).unwrap();
     let credentials = host.credentials().unwrap();
     for transaction in 0..40 {
