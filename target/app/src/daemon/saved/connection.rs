@@ -155,7 +155,7 @@ fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Res
         let known = world.sessions.enter(id, (info.initiator.clone(), info.isid, target), tsih, cid);
         need(KIND, known, "a session's name of its own")?;
     }
-    if machine.queue().is_some_and(|queue| queue.info().subsystem.is_some() && !saved.logs_in) {
+    if machine.queue().is_some_and(|queue| queue.info().subsystem.is_some()) {
         world.sessions.queues.insert(id);
     }
     if let Some(queue) = machine.queue()
@@ -167,6 +167,7 @@ fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Res
     let managing = machine.is_managing();
     // It gets that when it is registered (`World::unpark`).
     let mut connection = Connection::new(machine, arena, saved.since_ms, Socket::Lost);
+    connection.settled = !saved.logs_in;
     (connection.gone, connection.told, connection.parting, connection.held) = (saved.gone, saved.told, parting, held);
     if managing {
         world.managing.insert(id);

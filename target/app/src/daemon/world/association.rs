@@ -14,6 +14,13 @@ impl World {
         match effect {
             Effect::Store(request) => self.store(id, request),
             Effect::Wake(other) => self.with_pump(other, |_, pump| pump.wake()),
+            // An old write must not land behind what is written after the reconnection.
+            Effect::Admin(Candidate { ref host, .. })
+            | Effect::Join(Join { connect: Connect { hostnqn: ref host, .. }, .. })
+                if self.lingers(host) =>
+            {
+                self.fenced.push((id, effect));
+            }
             Effect::Admin(candidate) => self.associate(id, &candidate),
             Effect::Join(join) => self.join(id, &join),
             Effect::Post { to, post } => self.with_queue(to, |queue, cx| queue.deliver(cx, id, post)),
@@ -52,24 +59,55 @@ impl World {
             false => self.nvme.admit(id, subsystem, candidate.cntlid),
         };
         let admitted = verdict.map(|cntlid| (cntlid, self.nvme.retained.get(&(subsystem, cntlid)).cloned()));
-        let is_in = admitted.is_ok();
+        let granted = admitted.as_ref().ok().map(|&(cntlid, _)| cntlid);
+        if subsystem.is_some() && granted.is_some() {
+            self.sessions.queues.insert(id);
+        }
         self.with_queue(id, |queue, cx| queue.admit(cx, admitted));
-        if is_in && let Some(connection) = self.connections.get_mut(&id) {
-            connection.told = true;
-            let from = connection.machine.peer().ip();
-            self.logged_in(id);
-            self.logins.leave(id);
-            if subsystem.is_some() {
-                self.sessions.queues.insert(id);
-                self.tell_health();
-            } else {
-                let crowded_out = self.discoveries.enter(id, from);
-                self.crowd_out(crowded_out, "for discovery");
-            }
+        let took =
+            self.connections.get(&id).and_then(|it| it.machine.queue()).is_some_and(|it| it.info().is_controller());
+        if let Some(cntlid) = granted.filter(|_| !took) {
+            self.nvme.ended((subsystem, cntlid), id);
+            self.sessions.queues.remove(&id);
+        }
+    }
+
+    /// A queue has connected, and proved who it is where it must.
+    pub(super) fn queue_settles(&mut self, id: NexusId) {
+        self.logins.leave(id);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(info) = connection.machine.queue().map(Queue::info).filter(|info| info.is_controller()) else {
+            return;
+        };
+        let (from, discovery) = (info.peer.ip(), info.discovery);
+        connection.told = true;
+        self.logged_in(id);
+        if discovery {
+            let crowded_out = self.discoveries.enter(id, from);
+            self.crowd_out(crowded_out, "for discovery");
+        } else {
+            self.tell_health();
+        }
+    }
+
+    /// Whether a connection of this host is gone that still has requests at a store.
+    fn lingers(&self, host: &str) -> bool {
+        let is_one = |queue: &Queue| queue.info().host == host && queue.tasks_live() > 0;
+        let mut gone = self.connections.values().filter(|connection| connection.gone);
+        gone.any(|connection| connection.machine.queue().is_some_and(is_one))
+    }
+
+    /// A connection has ended: who waited for that asks again.
+    pub(super) fn connect_fenced(&mut self) {
+        for (id, effect) in std::mem::take(&mut self.fenced) {
+            self.carry_out_nvme(id, effect);
         }
     }
 
     fn join(&mut self, id: NexusId, join: &Join) {
+        if !self.knows(id) {
+            return;
+        }
         let mut verdict: Result<_, Reply> = Err(Connect::gone());
         let subsystem = self.nvme.site.subsystem(&join.connect.subnqn);
         if let Some(admin) = self.nvme.admin((subsystem, join.connect.cntlid)).filter(|_| subsystem.is_some()) {
@@ -79,7 +117,6 @@ impl World {
             }
         }
         if verdict.is_ok() {
-            self.logins.leave(id);
             self.sessions.queues.insert(id);
         }
         self.with_queue(id, |queue, cx| queue.joined(cx, verdict));

@@ -30,6 +30,8 @@ pub(in crate::daemon) struct Connection {
     pub(super) touched: bool,
     /// It is in `World::starved`.
     pub starved: bool,
+    /// A queue of NVMe that has connected, and proved who it is.
+    pub settled: bool,
     /// It was told that this session logged in.
     pub told: bool,
     pub parting: Parting,
@@ -65,6 +67,7 @@ impl Connection {
             gone: false,
             touched: false,
             starved: false,
+            settled: false,
             told: false,
             parting: Parting::default(),
             fingerprint: OnceCell::new(),

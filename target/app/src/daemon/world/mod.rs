@@ -31,7 +31,7 @@ use mainstay_proto::auth::dhchap::Work;
 use mainstay_proto::iscsi::{CloseReason, Site};
 use mainstay_proto::nexus::{self, Effect, Export, Nexus};
 use mainstay_proto::nvme;
-use mainstay_proto::queue::{self, Queue};
+use mainstay_proto::queue::{self, Queue, State};
 use mainstay_proto::scsi::LogicalUnit;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -132,6 +132,8 @@ pub(super) struct World {
     /// Exponentiations that queues wait for; rung when there is one.
     computations: VecDeque<(NexusId, Work)>,
     pub to_compute: Rc<Notify>,
+    /// What queues asked for while older ones of their host were still at a store; after a swap they ask again.
+    fenced: Vec<(NexusId, queue::Effect)>,
     batch: Vec<Job>,
     touched: Vec<NexusId>,
     /// Who waits for memory, in turn.
@@ -255,6 +257,7 @@ impl World {
             nvme_effects: Vec::new(),
             computations: VecDeque::new(),
             to_compute: Rc::default(),
+            fenced: Vec::new(),
             batch: Vec::new(),
             touched: Vec::new(),
             starved: VecDeque::new(),
@@ -419,6 +422,7 @@ impl World {
     fn with_pump(&mut self, id: NexusId, call: impl FnOnce(&Socket<TcpStream>, &mut Pump<'_>)) {
         self.changes(id);
         let Some(connection) = self.connections.get_mut(&id) else { return };
+        let mut settles = false;
         let (now, arena) = (clock::now(), &connection.arena);
         match &mut connection.machine {
             Machine::Iscsi(nexus) => {
@@ -448,6 +452,8 @@ impl World {
                     effects: &mut self.nvme_effects,
                 };
                 call(&connection.socket, &mut Pump::Nvme(queue, cx));
+                settles = !connection.settled && queue.info().state == State::Ready;
+                connection.settled |= settles;
                 self.queue.extend(self.nvme_effects.drain(..).map(|effect| (id, Wish::Nvme(effect))));
             }
         }
@@ -457,6 +463,9 @@ impl World {
         }
         if connection.machine.is_managing() {
             self.managing.insert(id);
+        }
+        if settles {
+            self.queue_settles(id);
         }
         self.touch(id);
     }
@@ -545,6 +554,7 @@ impl World {
             self.leave_association(id, queue);
         }
         self.tell_dry(id);
+        self.connect_fenced();
         for (waiting, candidate) in self.sessions.ended(id) {
             self.admission(waiting, candidate);
         }

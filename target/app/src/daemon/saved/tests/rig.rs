@@ -230,7 +230,8 @@ impl Rig {
         (admin, io)
     }
 
-    fn host(&mut self) -> Host {
+    /// A host whose transport is open, and no more.
+    pub fn host(&mut self) -> Host {
         let id = self.connect_nvme();
         let mut host = Host { id, queue: Queue::new(host::queue::Setup { hold_r2ts: true, ..Default::default() }) };
         host.talk(self);
