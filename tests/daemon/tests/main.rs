@@ -24,6 +24,7 @@ mod nvme_data;
 mod nvme_events;
 mod nvme_swap;
 mod promise;
+mod protection;
 mod residual;
 mod session;
 mod signals;

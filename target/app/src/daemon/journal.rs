@@ -61,6 +61,7 @@ impl World {
             Op::Zero { .. } => "zeroing",
             Op::Extent { .. } => "allocation query",
             Op::Mark { .. } => "marking of unreadable blocks",
+            Op::Protect => "change of the write protection",
         };
         let volume = self.volumes[index].name().to_owned();
         let message = format!("a {verb} failed: {fault}{more}");

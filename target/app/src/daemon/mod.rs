@@ -27,7 +27,7 @@ use crate::control::console::Console;
 use crate::control::place::{self, BindError};
 use crate::control::words::{Served, ServedVolume};
 use mainstay_base::arena::{Arena, SLACK};
-use mainstay_base::unit::VolumeId;
+use mainstay_base::unit::{Protection, VolumeId};
 use mainstay_edge::memory::SharedRegion;
 use mainstay_edge::portal;
 use mainstay_edge::state::{StateDir, StateError};
@@ -185,7 +185,12 @@ fn listen_on(bind: &mut SocketAddr, option: &str) -> Result<OwnedFd, Error> {
 }
 
 fn unit(index: usize, volume: &Volume) -> LogicalUnit {
-    LogicalUnit::new(VolumeId(index as u32), volume.geometry(), volume.identity().clone(), volume.behaviour())
+    let id = VolumeId(index as u32);
+    let mut unit = LogicalUnit::new(id, volume.geometry(), volume.identity().clone(), volume.behaviour());
+    if volume.is_protected() {
+        unit.disk.protection = Protection::Protected;
+    }
+    unit
 }
 
 fn explain(addr: SocketAddr, option: &str, error: &io::Error) -> String {

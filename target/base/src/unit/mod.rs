@@ -82,6 +82,9 @@ pub enum Op {
     /// The range cannot be read until it is written or zeroed again: durably so when this is answered.
     /// [`Fault::NoSpace`] when there are too many such ranges already.
     Mark { at: u64, len: u64 },
+    /// What was written before is on stable storage, and so is what the volume was last told of its write protection, for
+    /// the time after a restart.
+    Protect,
     /// How far the allocation state at `at` reaches, looking no further than `len`.
     Extent { at: u64, len: u64 },
 }
@@ -90,7 +93,7 @@ pub enum Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Done {
-    /// Read, Write, Flush, Zero, Mark.
+    /// Read, Write, Flush, Zero, Mark, Protect.
     Ok,
     /// Extent: `len` bytes from `at` share one state. `mapped` false: deallocated, reads as zero.
     Extent { len: u64, mapped: bool },

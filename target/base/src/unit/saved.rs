@@ -12,7 +12,7 @@ pub struct RequestV1 {
     ticket: u64,
     #[prost(uint32, tag = "2")]
     volume: u32,
-    #[prost(oneof = "OpV1", tags = "3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "OpV1", tags = "3, 4, 5, 6, 7, 8, 9")]
     op: Option<OpV1>,
 }
 
@@ -30,6 +30,8 @@ enum OpV1 {
     Extent(ExtentV1),
     #[prost(message, tag = "8")]
     Mark(MarkV1),
+    #[prost(message, tag = "9")]
+    Protect(ProtectV1),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -91,6 +93,9 @@ struct MarkV1 {
     len: u64,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+struct ProtectV1 {}
+
 /// A saved request that this program cannot take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damaged {
@@ -122,6 +127,7 @@ impl Request {
             &Op::Zero { at, len, deallocate, durable } => OpV1::Zero(ZeroV1 { at, len, deallocate, durable }),
             &Op::Extent { at, len } => OpV1::Extent(ExtentV1 { at, len }),
             &Op::Mark { at, len } => OpV1::Mark(MarkV1 { at, len }),
+            Op::Protect => OpV1::Protect(ProtectV1 {}),
         };
         RequestV1 { ticket: self.ticket.0, volume: self.volume.0, op: Some(op) }
     }
@@ -139,6 +145,7 @@ impl Request {
             OpV1::Zero(ZeroV1 { at, len, deallocate, durable }) => Op::Zero { at, len, deallocate, durable },
             OpV1::Extent(ExtentV1 { at, len }) => Op::Extent { at, len },
             OpV1::Mark(MarkV1 { at, len }) => Op::Mark { at, len },
+            OpV1::Protect(ProtectV1 {}) => Op::Protect,
         };
         Ok(Request { ticket: Ticket(saved.ticket), volume: VolumeId(saved.volume), op })
     }

@@ -19,8 +19,8 @@ impl Volume {
             Op::Zero { len, .. } if *len > QUICK_ZERO_BYTES => None,
             // Looking for a hole can walk over much.
             Op::Extent { .. } => None,
-            // What changes the marks waits for the state directory.
-            Op::Mark { .. } => None,
+            // What changes the record waits for the state directory.
+            Op::Mark { .. } | Op::Protect => None,
             Op::Write { at, from, .. } if self.marks.first(*at, from.len() as u64).is_some() => None,
             Op::Zero { at, len, .. } if self.marks.first(*at, *len).is_some() => None,
             op if self.ram => Some(self.run(op)),
@@ -75,6 +75,7 @@ impl Volume {
                 self.may_write(*at, *len)?;
                 self.mark(*at, *len)?;
             }
+            Op::Protect => self.protect()?,
             Op::Extent { at, len } => return self.extent(*at, *len),
         }
         Ok(Done::Ok)

@@ -22,6 +22,7 @@ mod marks;
 mod memory;
 mod opened;
 mod pool;
+mod protection;
 mod record;
 pub mod saved;
 mod spec;
@@ -66,6 +67,8 @@ pub struct Volume {
     record: Mutex<VolumeRecord>,
     /// Those of the record.
     marks: Marks,
+    /// What the record is to say of its write protection.
+    protected: AtomicBool,
     /// Held while the size changes.
     growing: Mutex<()>,
     state: StateDir,
@@ -136,6 +139,7 @@ impl Volume {
             poisoned: AtomicBool::new(record.poison.is_some()),
             poison_unsaved: AtomicBool::new(false),
             marks: Marks::new(record.marks.clone()),
+            protected: AtomicBool::new(record.protected),
             record: Mutex::new(record),
             growing: Mutex::new(()),
             state: state.clone(),

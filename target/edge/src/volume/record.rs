@@ -1,5 +1,5 @@
 //! What the state directory remembers of a volume: one record each, named by its UUID, JSON. Form 1; form 2 when blocks are
-//! marked as unreadable, so that who does not know that will not serve them.
+//! marked as unreadable or none may be written to, so that who does not know that will not serve them.
 
 use super::error::IdentityError;
 use super::identity::Anchor;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const PREFIX: &str = "volume-";
-/// What every version reads, and what says that there are marks.
+/// What every version reads, and what says that there are marks or a protection.
 const PLAIN: u32 = 1;
 const MARKED: u32 = 2;
 
@@ -22,6 +22,13 @@ pub(super) struct VolumeRecord {
     /// Bytes that cannot be read.
     #[serde(default, skip_serializing_if = "Ranges::is_empty")]
     pub marks: Ranges,
+    /// Nothing is written to it (NVM Express: state Write Protect), until a host says otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub protected: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A flush failed and nobody has cleared it.
@@ -36,7 +43,7 @@ pub struct Poison {
 impl VolumeRecord {
     /// Of a volume about which nothing is known.
     pub fn new(uuid: String, anchor: &Anchor) -> VolumeRecord {
-        VolumeRecord { uuid, anchor: anchor.clone(), poison: None, marks: Ranges::default() }
+        VolumeRecord { uuid, anchor: anchor.clone(), poison: None, marks: Ranges::default(), protected: false }
     }
 
     pub fn uuid(&self) -> Result<Uuid, IdentityError> {
@@ -79,7 +86,7 @@ pub(super) fn load(state: &StateDir, uuid: &str) -> Result<Option<VolumeRecord>,
 pub(super) fn store(state: &StateDir, record: &VolumeRecord) -> Result<(), IdentityError> {
     // Nothing that can be read is put in the place of what cannot.
     load(state, &record.uuid)?;
-    let version = if record.marks.is_empty() { PLAIN } else { MARKED };
+    let version = if record.marks.is_empty() && !record.protected { PLAIN } else { MARKED };
     let text = serde_json::to_string_pretty(record)
         .map_err(|error| StateError::Damaged { path: state.path().join(name(&record.uuid)), why: error.to_string() })?;
     Ok(state.write(&name(&record.uuid), Record { version, text: text + "\n" })?)

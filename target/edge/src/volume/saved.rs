@@ -87,6 +87,8 @@ struct RecordV1 {
     /// First byte and end of each marked range, one behind the other.
     #[prost(uint64, repeated, tag = "6")]
     marks: Vec<u64>,
+    #[prost(bool, tag = "7")]
+    protected: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Oneof)]
@@ -191,6 +193,8 @@ impl Volume {
             record,
             // As the record has them.
             marks: _,
+            // Said again with each request for it.
+            protected: _,
             growing: _,
             state: _,
             _claims: _,
@@ -269,6 +273,7 @@ impl Volume {
             poisoned: AtomicBool::new(saved.poisoned),
             poison_unsaved: AtomicBool::new(saved.poison_unsaved),
             marks: Marks::new(record.marks.clone()),
+            protected: AtomicBool::new(record.protected),
             record: Mutex::new(record),
             growing: Mutex::new(()),
             state: state.clone(),
@@ -303,7 +308,7 @@ fn restore_identity(saved: IdentityV1) -> Option<Identity> {
 }
 
 fn save_record(record: &VolumeRecord) -> RecordV1 {
-    let VolumeRecord { uuid, anchor, poison, marks } = record.clone();
+    let VolumeRecord { uuid, anchor, poison, marks, protected } = record.clone();
     let marks = marks.as_slice().iter().flat_map(|&(start, end)| [start, end]).collect();
     let anchor = match anchor {
         Anchor::Memory { name } => AnchorV1::Memory(name),
@@ -311,7 +316,7 @@ fn save_record(record: &VolumeRecord) -> RecordV1 {
         Anchor::Device { path, hardware } => AnchorV1::Device(DeviceV1 { path, hardware }),
     };
     let poison = poison.map(|Poison { reason, unix_s }| PoisonV1 { reason, unix_s });
-    RecordV1 { uuid, anchor: Some(anchor), poison, marks }
+    RecordV1 { uuid, anchor: Some(anchor), poison, marks, protected }
 }
 
 fn restore_record(saved: RecordV1) -> Option<VolumeRecord> {
@@ -323,6 +328,6 @@ fn restore_record(saved: RecordV1) -> Option<VolumeRecord> {
     let poison = saved.poison.map(|PoisonV1 { reason, unix_s }| Poison { reason, unix_s });
     let (pairs, []) = saved.marks.as_chunks::<2>() else { return None };
     let marks = Ranges::of(pairs.iter().map(|&[start, end]| (start, end)).collect())?;
-    let record = VolumeRecord { uuid: saved.uuid, anchor, poison, marks };
+    let record = VolumeRecord { uuid: saved.uuid, anchor, poison, marks, protected: saved.protected };
     record.uuid().is_ok().then_some(record)
 }

@@ -133,7 +133,11 @@ impl Queue {
             Outcome::Abort { sqid, cid } => self.abort(cx, index, sqid, cid),
             Outcome::Flush(mut volumes, reply) => {
                 volumes.reverse();
-                self.becomes(index, Doing::Flushing { volumes, reply });
+                self.becomes(index, Doing::Flushing { volumes, protect: false, reply });
+                self.flush_next(cx, index);
+            }
+            Outcome::Protect(volume) => {
+                self.becomes(index, Doing::Flushing { volumes: vec![volume], protect: true, reply: Reply::OK });
                 self.flush_next(cx, index);
             }
         }
@@ -213,11 +217,15 @@ impl Queue {
 
     fn flush_next(&mut self, cx: &mut Cx<'_>, index: u16) {
         let Some(slot) = self.slots.at(index) else { return };
-        let Doing::Flushing { volumes, reply } = &mut slot.doing else { return };
+        let Doing::Flushing { volumes, protect, reply } = &mut slot.doing else { return };
         match (volumes.last(), *reply) {
             (Some(&volume), _) => {
                 let ticket = super::io::join(index, slot.serial, 0);
-                cx.effects.push(Effect::Store(Request { ticket, volume, op: Op::Flush }));
+                cx.effects.push(Effect::Store(Request {
+                    ticket,
+                    volume,
+                    op: if *protect { Op::Protect } else { Op::Flush },
+                }));
             }
             (None, reply) => self.finish(cx, index, reply),
         }
@@ -226,7 +234,7 @@ impl Queue {
     /// A volume was flushed for a command of the controller.
     pub(super) fn flushed(&mut self, cx: &mut Cx<'_>, index: u16, completion: &Completion) {
         if let Some(slot) = self.slots.at(index)
-            && let Doing::Flushing { volumes, reply } = &mut slot.doing
+            && let Doing::Flushing { volumes, reply, .. } = &mut slot.doing
         {
             volumes.pop();
             if completion.result.is_err() {

@@ -59,6 +59,8 @@ pub(super) enum Doing {
     Flushing {
         /// Which are still to be, and whose flush is at the store: the last of them.
         volumes: Vec<VolumeId>,
+        /// They keep their write protection, too.
+        protect: bool,
         /// The end.
         reply: Reply,
     },

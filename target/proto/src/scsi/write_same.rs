@@ -129,7 +129,7 @@ impl WriteSame {
                 self.fill = Fill::Copies(Some(from));
             }
             Op::Zero { len, .. } => self.at += len,
-            Op::Read { .. } | Op::Flush | Op::Extent { .. } | Op::Mark { .. } => {}
+            Op::Read { .. } | Op::Flush | Op::Extent { .. } | Op::Mark { .. } | Op::Protect => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::World;
 use mainstay_base::metrics::{self, Traffic};
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
-use mainstay_base::unit::{Completion, Op, Request};
+use mainstay_base::unit::{Completion, Op, Protection, Request};
 use mainstay_edge::volume::Job;
 use mainstay_edge::{clock, swap};
 use std::time::Duration;
@@ -14,7 +14,8 @@ use std::time::Duration;
 pub(in crate::daemon) enum Hold {
     #[default]
     Nothing,
-    /// Those that may take long: a flush, zeroing, a look at what is allocated, a mark (the state directory keeps it).
+    /// Those that may take long: a flush, zeroing, a look at what is allocated, a mark or a
+    /// write protection (the state directory keeps them).
     Long,
     /// Every one.
     All,
@@ -31,7 +32,7 @@ impl Hold {
 }
 
 fn is_long(op: &Op) -> bool {
-    matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. } | Op::Mark { .. })
+    matches!(op, Op::Flush | Op::Zero { .. } | Op::Extent { .. } | Op::Mark { .. } | Op::Protect)
 }
 
 /// A request that the pool has.
@@ -143,6 +144,10 @@ impl World {
         let volume = &self.volumes[index];
         let asked = clock::now();
         self.traffic[index].begin();
+        if matches!(request.op, Op::Protect) {
+            // As it is by now: whoever asks, the last word counts.
+            volume.set_protected(self.units[index].disk.protection == Protection::Protected);
+        }
         match volume.quick(&mut request.op) {
             Some(result) => {
                 let completion = Completion { ticket: request.ticket, op: request.op, result };
@@ -170,7 +175,7 @@ fn count(traffic: &mut Traffic, completion: &Completion, asked: Instant) {
         Op::Write { from, .. } => (metrics::Kind::Write, from.len() as u64),
         Op::Flush => (metrics::Kind::Flush, 0),
         Op::Zero { len, .. } => (metrics::Kind::Unmap, *len),
-        Op::Extent { .. } | Op::Mark { .. } => (metrics::Kind::Other, 0),
+        Op::Extent { .. } | Op::Mark { .. } | Op::Protect => (metrics::Kind::Other, 0),
     };
     traffic.complete(kind, bytes, nanos);
 }

@@ -12,6 +12,7 @@ enum Wish {
     Zero(u64, u64, bool, bool),
     Extent(u64, u64),
     Mark(u64, u64),
+    Protect,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -23,6 +24,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         any::<(u64, u64, bool, bool)>().prop_map(|(at, len, give, durable)| Wish::Zero(at, len, give, durable)),
         any::<(u64, u64)>().prop_map(|(at, len)| Wish::Extent(at, len)),
         any::<(u64, u64)>().prop_map(|(at, len)| Wish::Mark(at, len)),
+        Just(Wish::Protect),
     ]
 }
 
@@ -34,6 +36,7 @@ fn request(wish: Wish, ticket: u64, volume: u32, buffer: impl Fn(usize) -> Buf) 
         Wish::Zero(at, len, deallocate, durable) => Op::Zero { at, len, deallocate, durable },
         Wish::Extent(at, len) => Op::Extent { at, len },
         Wish::Mark(at, len) => Op::Mark { at, len },
+        Wish::Protect => Op::Protect,
     };
     Request { ticket: Ticket(ticket), volume: VolumeId(volume), op }
 }

@@ -7,6 +7,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod mounted;
 mod pool;
+mod protection;
 
 use crate::state::StateDir;
 use rustix::io::Errno;

@@ -330,7 +330,7 @@ fn rehome(mut request: Request, arena: &Arena) -> Request {
     match &mut request.op {
         Op::Read { into, .. } => again(into),
         Op::Write { from, .. } => again(from),
-        Op::Flush | Op::Zero { .. } | Op::Extent { .. } | Op::Mark { .. } => {}
+        Op::Flush | Op::Zero { .. } | Op::Extent { .. } | Op::Mark { .. } | Op::Protect => {}
     }
     request
 }
@@ -343,7 +343,7 @@ fn perform(medium: &mut [u8], op: &mut Op) -> Result<Done, Fault> {
             into.copy_from_slice(&medium[at..at + len]);
         }
         Op::Write { at, from, .. } => medium[*at as usize..][..from.len()].copy_from_slice(from),
-        Op::Flush | Op::Mark { .. } => {}
+        Op::Flush | Op::Mark { .. } | Op::Protect => {}
         Op::Zero { at, len, .. } => medium[*at as usize..][..*len as usize].fill(0),
         Op::Extent { len, .. } => return Ok(Done::Extent { len: *len, mapped: true }),
     }

@@ -56,6 +56,8 @@ pub enum Outcome {
     },
     /// Flush these volumes, then answer so if all went well, else with an internal error.
     Flush(Vec<VolumeId>, Reply),
+    /// Flush this volume and have it keep its write protection, then answer likewise.
+    Protect(VolumeId),
 }
 
 /// What others must hear of, after a command.

@@ -89,7 +89,7 @@ impl Cursor {
             Op::Zero { len, .. } | Op::Mark { len, .. } => self.at += len,
             Op::Read { into, .. } => self.at += into.len() as u64,
             Op::Flush => self.deed = Deed::Verify { flush: false },
-            Op::Write { .. } | Op::Extent { .. } => {}
+            Op::Write { .. } | Op::Extent { .. } | Op::Protect => {}
         }
         Ok(())
     }

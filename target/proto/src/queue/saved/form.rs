@@ -205,6 +205,8 @@ pub struct FlushingV1 {
     pub volumes: Vec<u32>,
     #[prost(message, optional, tag = "2")]
     pub reply: Option<ReplyV1>,
+    #[prost(bool, tag = "3")]
+    pub protect: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

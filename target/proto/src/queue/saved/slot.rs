@@ -85,9 +85,10 @@ fn save_doing(doing: &Doing) -> DoingV1 {
         Doing::Event => DoingV1::Event(NothingV1 {}),
         Doing::Aborting { sqid } => DoingV1::Aborting((*sqid).into()),
         Doing::Leaving => DoingV1::Leaving(NothingV1 {}),
-        Doing::Flushing { volumes, reply } => DoingV1::Flushing(FlushingV1 {
+        Doing::Flushing { volumes, protect, reply } => DoingV1::Flushing(FlushingV1 {
             volumes: volumes.iter().map(|volume| volume.0).collect(),
             reply: Some(save_reply(reply)),
+            protect: *protect,
         }),
         Doing::Answer { data, at, reply, close } => DoingV1::Answer(AnswerV1 {
             data: data.clone(),
@@ -116,8 +117,9 @@ fn restore_doing(entry: &Entry, saved: DoingV1, arena: &Arena) -> Result<Doing, 
         DoingV1::Event(_) => Doing::Event,
         DoingV1::Aborting(sqid) => Doing::Aborting { sqid: narrow(sqid, "SQID")? },
         DoingV1::Leaving(_) => Doing::Leaving,
-        DoingV1::Flushing(FlushingV1 { volumes, reply }) => {
-            Doing::Flushing { volumes: volumes.into_iter().map(VolumeId).collect(), reply: restore_reply(reply)? }
+        DoingV1::Flushing(FlushingV1 { volumes, reply, protect }) => {
+            let volumes = volumes.into_iter().map(VolumeId).collect();
+            Doing::Flushing { volumes, protect, reply: restore_reply(reply)? }
         }
         DoingV1::Answer(AnswerV1 { data, at, reply, close }) => {
             Doing::Answer { data, at: at as usize, reply: restore_reply(reply)?, close }

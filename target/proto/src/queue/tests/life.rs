@@ -424,3 +424,29 @@ fn turning_the_write_cache_off_flushes_first() {
         world.notices.clone()
     });
 }
+
+#[test]
+fn write_protection_is_answered_when_the_volume_has_it() {
+    both(|world| {
+        let mut admin = Host::admin(world);
+        world.prompt = false;
+        let mut protect = self::admin(0x09);
+        protect.set_dword(1, 1);
+        protect.set_dword(10, 0x84);
+        protect.set_dword(11, 1);
+        let cid = admin.command(world, protect, &[]);
+        assert_eq!(admin.take(world), []);
+        assert!(matches!(world.held[0].1.op, mainstay_base::unit::Op::Protect), "{:?}", world.held);
+        world.answer_and_settle(1);
+        assert_eq!(statuses(&admin.take(world)), [(cid, Status::SUCCESS)]);
+        assert!(world.held.is_empty());
+        // A volume that cannot keep it, and one that can the next time.
+        world.prompt = true;
+        protect.set_dword(11, 0);
+        world.fault = Some(mainstay_base::unit::Fault::Poisoned);
+        assert_eq!(status(&admin.ask(world, protect, &[])), Status::INTERNAL_ERROR);
+        world.fault = None;
+        assert_eq!(status(&admin.ask(world, protect, &[])), Status::SUCCESS);
+        world.notices.clone()
+    });
+}

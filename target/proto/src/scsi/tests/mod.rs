@@ -293,7 +293,7 @@ impl Rig {
                 self.medium[*at as usize..][..*len as usize].fill(0);
             }
             Op::Flush => {}
-            Op::Mark { .. } => panic!("no command asks for it"),
+            Op::Mark { .. } | Op::Protect => panic!("no command asks for it"),
             Op::Extent { at, len } => {
                 let range = blocks(*at, *len);
                 let mapped = self.mapped[range.start];
@@ -349,6 +349,7 @@ fn keep(op: &Op) -> Kept {
             Box::new(move |arena| Op::Write { at, from: adopt(arena, place), durable })
         }
         Op::Flush => Box::new(|_| Op::Flush),
+        Op::Protect => Box::new(|_| Op::Protect),
         &Op::Zero { at, len, deallocate, durable } => Box::new(move |_| Op::Zero { at, len, deallocate, durable }),
         &Op::Extent { at, len } => Box::new(move |_| Op::Extent { at, len }),
         &Op::Mark { at, len } => Box::new(move |_| Op::Mark { at, len }),

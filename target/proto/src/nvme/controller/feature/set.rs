@@ -189,18 +189,16 @@ fn protect(controller: &mut Controller, cx: &mut AdminCx<'_>, entry: &Entry) -> 
         return Err(Status::FEATURE_NOT_CHANGEABLE);
     }
     let disk = cx.disks.disk_mut(volume).ok_or(Status::INVALID_NAMESPACE)?;
-    if disk.protection == protection {
-        return Ok(ending(Vec::new()));
+    if disk.protection != protection {
+        if disk.protection == Protection::UntilRestart {
+            return Err(Status::FEATURE_NOT_CHANGEABLE);
+        }
+        disk.protection = protection;
+        controller.changes.push(Change::Protection(volume));
+        controller.stale = true;
     }
-    if disk.protection == Protection::UntilRestart {
-        return Err(Status::FEATURE_NOT_CHANGEABLE);
-    }
-    // What was written before is on stable storage when the protection is in force.
-    let dirty = disk.protection == Protection::None && !disk.behaviour.read_only;
-    disk.protection = protection;
-    controller.changes.push(Change::Protection(volume));
-    controller.stale = true;
-    Ok(ending(if dirty { vec![volume] } else { Vec::new() }))
+    // Also if it was so before: the volume may not have been able to keep it then.
+    Ok(Outcome::Protect(volume))
 }
 
 fn ending(flush: Vec<VolumeId>) -> Outcome {

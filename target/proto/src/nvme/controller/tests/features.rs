@@ -199,17 +199,19 @@ fn who_the_host_is_was_said_by_connect() {
 }
 
 #[test]
-fn write_protection_is_the_volumes_and_flushes_first() {
+fn write_protection_is_the_volumes_which_keeps_it() {
     both(|rig| {
         let protect = |nsid, state| of(set(0x84, state), nsid);
-        assert_eq!(rig.send(protect(1, 1), 0), Outcome::Flush(vec![VolumeId(0)], Reply::OK));
+        assert_eq!(rig.send(protect(1, 1), 0), Outcome::Protect(VolumeId(0)));
         assert_eq!(rig.changes(), [Change::Protection(VolumeId(0))]);
+        assert_eq!(rig.send(protect(1, 1), 0), Outcome::Protect(VolumeId(0)), "it may not have been kept");
+        assert_eq!(rig.changes(), []);
         assert_eq!(rig.disks[0].protection, Protection::Protected);
         let view = rig.publication().unwrap();
         assert!(view.namespace(1).unwrap().read_only && !view.namespace(2).unwrap().read_only);
         assert!(view.namespace(3).unwrap().read_only, "by configuration");
         assert_eq!((rig.reply(of(get(0x84, 0), 1)), rig.reply(of(get(0x84, 1), 1))), (Ok(1), Ok(0)));
-        assert_eq!(rig.reply(protect(1, 0)), Ok(0));
+        assert_eq!(rig.send(protect(1, 0), 0), Outcome::Protect(VolumeId(0)));
         assert!(!rig.publication().unwrap().namespace(1).unwrap().read_only);
         for (nsid, state) in [(1, 3), (1, 4), (1, 7)] {
             assert_eq!(rig.reply(protect(nsid, state)), Err(Status::INVALID_FIELD));
@@ -218,9 +220,9 @@ fn write_protection_is_the_volumes_and_flushes_first() {
             assert_eq!(rig.reply(protect(nsid, 1)), Err(Status::INVALID_NAMESPACE));
         }
         assert_eq!(rig.reply(protect(3, 1)), Err(Status::FEATURE_NOT_CHANGEABLE), "only to be read");
-        assert!(matches!(rig.send(protect(2, 2), 0), Outcome::Flush(..)));
+        assert_eq!(rig.send(protect(2, 2), 0), Outcome::Protect(VolumeId(1)));
         assert_eq!(rig.reply(protect(2, 0)), Err(Status::FEATURE_NOT_CHANGEABLE));
-        assert_eq!(rig.reply(protect(2, 2)), Ok(0));
+        assert_eq!(rig.send(protect(2, 2), 0), Outcome::Protect(VolumeId(1)));
     });
 }
 

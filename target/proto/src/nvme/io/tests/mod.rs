@@ -305,6 +305,7 @@ impl Rig {
                 medium[range].fill(0);
             }
             Op::Flush => {}
+            Op::Protect => panic!("no command of these asks for it"),
             Op::Mark { at, len } => {
                 let range = range(*at, *len as usize);
                 marked[range.start / block..range.end / block].fill(true);
@@ -349,6 +350,7 @@ fn kept(op: &Op) -> Box<dyn FnOnce(&Arena) -> Op> {
             Box::new(move |arena| Op::Write { at, from: arena.adopt(place).unwrap(), durable })
         }
         Op::Flush => Box::new(|_| Op::Flush),
+        Op::Protect => Box::new(|_| Op::Protect),
         &Op::Zero { at, len, deallocate, durable } => Box::new(move |_| Op::Zero { at, len, deallocate, durable }),
         &Op::Extent { at, len } => Box::new(move |_| Op::Extent { at, len }),
         &Op::Mark { at, len } => Box::new(move |_| Op::Mark { at, len }),
