@@ -269,7 +269,7 @@ impl Daemon {
         &self.control
     }
 
-    /// The volumes of the ready line.
+    /// The volumes of the ready line that initiators of iSCSI see.
     pub fn volumes(&self) -> Vec<Served> {
         let word = |volume: &Value, key: &str| volume[key].as_str().unwrap_or_default().to_owned();
         let number = |volume: &Value, key: &str| {
@@ -277,6 +277,7 @@ impl Daemon {
         };
         let list = self.ready["volumes"].as_array().unwrap_or_else(|| panic!("no volumes in {}", self.ready));
         list.iter()
+            .filter(|volume| volume["portal"].is_string())
             .map(|volume| Served {
                 name: word(volume, "name"),
                 portal: word(volume, "portal").parse().unwrap_or_else(|_| panic!("no portal in {}", self.ready)),

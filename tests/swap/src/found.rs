@@ -2,6 +2,8 @@
 //!
 //! Snapshots are read here by field numbers, without the target's own messages, and what they mean is written down again.
 
+mod nvme;
+
 use super::wire::Message;
 use mainstay_base::snapshot::Snapshot;
 use std::collections::BTreeMap;
@@ -136,7 +138,10 @@ impl Default for Found {
         let names = CELLS.iter().map(|cell| cell.0.to_owned());
         let units = UNIT_CELLS.iter().map(|cell| cell.0.to_owned());
         let cut = OPCODES.iter().map(|(_, name)| format!("cut: {name}"));
-        let cells = names.chain(units).chain(cut).chain(["control: subscribed".to_owned()]);
+        let hosts = nvme::CELLS.iter().map(|cell| cell.0.to_owned());
+        let kept = nvme::KEPT_CELLS.iter().chain(nvme::VOLUME_CELLS).map(|cell| cell.0.to_owned());
+        let sessions = names.chain(units).chain(cut).chain(["control: subscribed".to_owned()]);
+        let cells = sessions.chain(hosts).chain(kept);
         Found { cells: cells.map(|name| (name, 0)).collect(), snapshots: 0, bytes: (usize::MAX, 0) }
     }
 }
@@ -163,8 +168,18 @@ impl Found {
                     }
                 }
                 "volume" => {
-                    let unit = parse(&section.payload)?.message(2);
+                    let volume = parse(&section.payload)?;
+                    let unit = volume.message(2);
                     UNIT_CELLS.iter().filter(|cell| cell.1(&unit)).for_each(|cell| hit(cell.0));
+                    nvme::VOLUME_CELLS.iter().filter(|cell| cell.1(&volume)).for_each(|cell| hit(cell.0));
+                }
+                "queue" => {
+                    let queue = nvme::Queue::parse(&section.payload).ok_or("a queue does not parse")?;
+                    nvme::CELLS.iter().filter(|cell| cell.1(&queue)).for_each(|cell| hit(cell.0));
+                }
+                "associations" => {
+                    let kept = parse(&section.payload)?;
+                    nvme::KEPT_CELLS.iter().filter(|cell| cell.1(&kept)).for_each(|cell| hit(cell.0));
                 }
                 "controls" => {
                     let machines = parse(&section.payload)?.messages(1);

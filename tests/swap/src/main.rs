@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn storm(swaps: usize, seed: u64) -> Result<(), String> {
     println!("seed {seed}");
-    let report = Storm::begin(Size { swaps, loads: 16, libiscsi: 32, scenes: 32, seed })?.rage()?;
+    let report = Storm::begin(Size { swaps, loads: 16, hosts: 16, libiscsi: 32, scenes: 64, seed })?.rage()?;
     println!("{}", report.text());
     match report.found.empty() {
         empty if empty.is_empty() => Ok(()),

@@ -1,4 +1,6 @@
-//! For single tests: a daemon of its own from a private copy of the program, a session that must live on, and orders of faults.
+//! For single tests: a daemon of its own from a private copy of the program, sessions that must live on, and orders of faults.
+
+pub mod hosts;
 
 use super::bytes::bytes;
 use super::events::Events;
@@ -6,6 +8,7 @@ use super::ground::{self, Ground};
 use super::order::{self, Answer};
 use super::program;
 use super::watch::Look;
+use hosts::Hosts;
 use mainstay_testkit::daemon::{Builder, Daemon};
 use mainstay_testkit::initiator::{Command, Session, cdb, task::function};
 use std::fs;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// A daemon, and two sessions that are in the middle of something.
+/// A daemon, with sessions and hosts that are in the middle of something.
 pub struct Rig {
     /// The daemon.
     pub daemon: Daemon,
@@ -28,6 +31,8 @@ pub struct Rig {
     writer: Option<(Session, u32, Command)>,
     /// One that reads and writes.
     session: Session,
+    /// The same over NVMe/TCP.
+    pub hosts: Hosts,
     rounds: u64,
     expected: Option<Vec<u8>>,
 }
@@ -64,7 +69,8 @@ impl Rig {
         let mut session = ground.login("open", 1).digests().connect(ground.portal).expect("a login");
         session.patience = ground::PATIENCE;
         session.clear_attentions(1).expect("TEST UNIT READY");
-        let mut rig = Rig { daemon, ground, program, events, writer: None, session, rounds: 0, expected: None };
+        let hosts = Hosts::connect(&ground).expect("two hosts");
+        let mut rig = Rig { daemon, ground, program, events, writer: None, session, hosts, rounds: 0, expected: None };
         rig.begin_write();
         rig
     }
@@ -192,7 +198,7 @@ impl Rig {
             self.writer = None;
             self.begin_write_with(session)?;
         }
-        Ok(())
+        self.hosts.go_on().map_err(|why| Error::Odd(format!("NVMe: {why}")))
     }
 
     fn begin_write(&mut self) {

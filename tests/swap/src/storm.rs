@@ -28,6 +28,8 @@ pub struct Size {
     pub swaps: usize,
     /// Scripted sessions under load.
     pub loads: u16,
+    /// Hosts of NVMe/TCP under load.
+    pub hosts: u16,
     /// Sessions of libiscsi, half of them on a file.
     pub libiscsi: u16,
     /// Scenes that stand at a time.
@@ -96,7 +98,9 @@ impl Storm {
                 Err(why) => println!("skip: sessions of libiscsi: needs {why}"),
             }
         }
-        let loads = (0..size.loads).map(|n| Load::start(&ground, n)).collect::<Outcome<Vec<Load>>>()?;
+        let loads = (0..size.loads).map(|n| Load::start(&ground, n));
+        let loads = loads.chain((0..size.hosts).map(|n| Load::nvme(&ground, ground::HOSTS + n)));
+        let loads = loads.collect::<Outcome<Vec<Load>>>()?;
         Ok(Storm {
             daemon,
             ground,
@@ -232,7 +236,7 @@ impl Storm {
         if self.events.is_over() {
             return Err("the subscriber of events has lost its connection".to_owned());
         }
-        let known = ["swap-planned", "paused", "resumed", "login", "logout"];
+        let known = ["swap-planned", "paused", "resumed", "login", "logout", "path"];
         let mut others = self.events.others(&known);
         // The one thing that a scene does wrong on purpose.
         others.retain(|event| !event["message"].as_str().is_some_and(|message| message.contains("a SNACK")));

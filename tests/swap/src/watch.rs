@@ -25,6 +25,11 @@ const VOLUME: &[&str] = &[
     "naa",
     "poisoned",
 ];
+/// What is said of a controller that stays.
+const CONTROLLER: &[&str] =
+    &["id", "host", "host_id", "subsystem", "cntlid", "state", "auth", "keep_alive_ms", "since_ms", "queues"];
+/// What is said of a queue that stays.
+const QUEUE: &[&str] = &["id", "qid", "size", "peer", "local", "header_digest", "data_digest"];
 /// What is said of the daemon that stays.
 const DAEMON: &[&str] = &["pid", "started_ms", "state_dir", "control", "config"];
 
@@ -39,6 +44,14 @@ pub struct Look {
 
 fn part(of: &Value, keys: &[&str]) -> Value {
     Value::Object(keys.iter().map(|key| ((*key).to_owned(), of[*key].clone())).collect::<Map<_, _>>())
+}
+
+/// Of the queues of a controller what stays; as it is when it has none.
+fn queues(mut of: Value) -> Value {
+    for queue in of.get_mut("queues").and_then(Value::as_array_mut).into_iter().flatten() {
+        *queue = part(queue, QUEUE);
+    }
+    of
 }
 
 impl Look {
@@ -65,10 +78,15 @@ impl Look {
         for key in ["portals", "targets"] {
             compare(key, &self.status[key], &later.status[key]);
         }
-        for (key, kept, id) in [("sessions", SESSION, "id"), ("volumes", VOLUME, "name")] {
+        for key in ["portals", "subsystems", "paths"] {
+            compare(&format!("NVMe {key}"), &self.status["nvme"][key], &later.status["nvme"][key]);
+        }
+        for (key, kept, id) in
+            [("/sessions", SESSION, "id"), ("/volumes", VOLUME, "name"), ("/nvme/controllers", CONTROLLER, "id")]
+        {
             let list = |status: &Value| -> BTreeMap<String, Value> {
-                let all = status[key].as_array().cloned().unwrap_or_default();
-                { all }.into_iter().map(|one| (one[id].to_string(), part(&one, kept))).collect()
+                let all = status.pointer(key).and_then(Value::as_array).cloned().unwrap_or_default();
+                { all }.into_iter().map(|one| (one[id].to_string(), queues(part(&one, kept)))).collect()
             };
             let (was, is) = (list(&self.status), list(&later.status));
             for name in was.keys().chain(is.keys().filter(|name| !was.contains_key(*name))) {

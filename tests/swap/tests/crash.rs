@@ -3,6 +3,7 @@
 use mainstay_swap_tests::order;
 use mainstay_swap_tests::program;
 use mainstay_swap_tests::rig::Rig;
+use mainstay_swap_tests::rig::hosts::Hosts;
 use mainstay_testkit::daemon::Daemon;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
@@ -19,6 +20,7 @@ fn killed_at_every_step_sessions_come_back() {
         let page = rig.session().inquiry(1, Some(0x83)).unwrap();
         rig.session().synchronize_cache(1).unwrap().good().unwrap();
         let expected = rig.expected().unwrap().to_vec();
+        let of_host = rig.hosts.flush().unwrap();
         rig.order(&format!("{point} kill"));
         let answer = order::swap(&rig.daemon, &rig.program, Some(&next), ANY);
         let status = rig.daemon.wait_exit(Duration::from_secs(20));
@@ -36,6 +38,7 @@ fn killed_at_every_step_sessions_come_back() {
         let lba = rig.ground.plot(1, 512);
         let back = session.read16(1, lba, 32, 512).unwrap().good().unwrap();
         assert!(back == expected, "{point}: what was flushed is lost");
+        assert!(Hosts::find_again(&rig.ground).unwrap() == of_host, "{point}: what a host flushed is lost");
         assert!(again.status()["swaps"].as_array().is_none_or(Vec::is_empty), "{point}");
     }
 }

@@ -149,8 +149,8 @@ fn a_rehearsal_that_hangs() {
 #[test]
 fn a_configuration_that_the_next_version_refuses() {
     let text = |program: &Path| {
-        let port = mainstay_testkit::daemon::free_port();
-        let text = ground::configuration(port, "").replace("name = \"reserved\"", "name = \"refused-by-next\"");
+        let ports = [(); 2].map(|()| mainstay_testkit::daemon::free_port());
+        let text = ground::configuration(ports, "").replace("name = \"reserved\"", "name = \"refused-by-next\"");
         let text = text.replace("volume = \"reserved\"", "volume = \"refused-by-next\"");
         mainstay_testkit::daemon::Daemon::builder().program(program).config(&text)
     };

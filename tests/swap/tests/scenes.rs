@@ -36,7 +36,8 @@ fn scenes_end_well_without_a_swap() {
 fn loads_end_well_without_a_swap() {
     let daemon = ground::builder(&program::current(), "").start();
     let ground = Ground::of(&daemon);
-    let mut loads: Vec<Load> = (0..8).map(|number| Load::start(&ground, number).unwrap()).collect();
+    let loads = (0..8).map(|number| Load::start(&ground, number).unwrap());
+    let mut loads: Vec<Load> = loads.chain((0..8).map(|n| Load::nvme(&ground, ground::HOSTS + n).unwrap())).collect();
     let folder = daemon.folder().path();
     let libiscsi = match libiscsi::compile(folder) {
         Ok(program) => Some(libiscsi::Sessions::start(&program, &ground, (0, 512), 100, 6).unwrap()),

@@ -25,7 +25,7 @@ fn up_down_and_to_itself() {
         let answer = rig.swap_well(to, ANY);
         assert_eq!(version(&rig), runs);
         assert_eq!(answer.report["to"]["version"], runs);
-        assert!(answer.carried("sessions") == 2 && answer.carried("volumes") == 7, "{}", answer.said);
+        assert!(answer.carried("sessions") == 4 && answer.carried("volumes") == 10, "{}", answer.said);
         assert!(answer.pause_us() < 2_000_000, "{}", answer.said);
     }
     let history = rig.daemon.status()["swaps"].as_array().cloned().unwrap_or_default();

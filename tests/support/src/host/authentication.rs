@@ -6,7 +6,7 @@ use std::io::Read as _;
 use mainstay_proto::auth::dhchap::{self, Initiator, Key, Keys, MESSAGE_BYTES_MAX, Proof, Step, Terms};
 pub use mainstay_proto::auth::dhchap::{Group, Hash};
 
-use super::{Connection, Data, Error, Result, command};
+use super::{Connection, Data, Done, Entry, Error, Result, command};
 
 /// What a host goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,29 +40,69 @@ impl Credentials {
     }
 }
 
+/// An exchange of a script that stops where it likes.
+pub struct Exchange {
+    credentials: Credentials,
+    initiator: Initiator,
+}
+
+impl Exchange {
+    /// Nothing is said yet.
+    pub fn new(credentials: &Credentials, transaction: u16) -> Result<Exchange> {
+        let mut entropy = [0; 32];
+        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut entropy)).map_err(Error::Io)?;
+        let initiator = Initiator::new(entropy, transaction, &credentials.terms());
+        Ok(Exchange { credentials: credentials.clone(), initiator })
+    }
+
+    /// One message, and what has to be computed before the next; the proof once there is nothing more to say. An error when
+    /// the controller refuses us, or does not prove itself.
+    pub fn step(&mut self, queue: &mut Connection) -> Result<Option<Proof>> {
+        let terms = self.credentials.terms();
+        match self.initiator.step() {
+            Step::Send(message) => {
+                let entry = command::authentication_send(message.len() as u32);
+                queue.run(entry, Data::ToController(message))?.good("Authentication Send")?;
+                self.initiator.sent();
+            }
+            Step::Receive => {
+                let done = queue.run(receive(), Data::ToHost(MESSAGE_BYTES_MAX))?;
+                self.initiator.received(&terms, &done.good("Authentication Receive")?);
+            }
+            Step::Compute(work) => self.initiator.computed(&terms, &dhchap::compute(&work)),
+            Step::Done(proof) => return Ok(Some(proof)),
+            Step::Failed(failure) => return Err(Error::Unproven(failure)),
+        }
+        while let Step::Compute(work) = self.initiator.step() {
+            self.initiator.computed(&terms, &dhchap::compute(&work));
+        }
+        Ok(None)
+    }
+
+    /// An Authentication Receive of the script's own has ended.
+    pub fn received(&mut self, done: Done) -> Result<()> {
+        self.initiator.received(&self.credentials.terms(), &done.good("Authentication Receive")?);
+        Ok(())
+    }
+
+    /// All the rest.
+    pub fn finish(&mut self, queue: &mut Connection) -> Result<Proof> {
+        loop {
+            if let Some(proof) = self.step(queue)? {
+                return Ok(proof);
+            }
+        }
+    }
+}
+
+/// The Authentication Receive that takes whatever the controller says next.
+pub fn receive() -> Entry {
+    command::authentication_receive(MESSAGE_BYTES_MAX)
+}
+
 impl Connection {
     /// One exchange, the first or a later one. An error when the controller refuses us, or does not prove itself.
     pub fn authenticate(&mut self, credentials: &Credentials, transaction: u16) -> Result<Proof> {
-        let mut entropy = [0; 32];
-        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut entropy)).map_err(Error::Io)?;
-        let terms = credentials.terms();
-        let mut exchange = Initiator::new(entropy, transaction, &terms);
-        loop {
-            match exchange.step() {
-                Step::Send(message) => {
-                    let entry = command::authentication_send(message.len() as u32);
-                    self.run(entry, Data::ToController(message))?.good("Authentication Send")?;
-                    exchange.sent();
-                }
-                Step::Receive => {
-                    let entry = command::authentication_receive(MESSAGE_BYTES_MAX);
-                    let done = self.run(entry, Data::ToHost(MESSAGE_BYTES_MAX))?;
-                    exchange.received(&terms, &done.good("Authentication Receive")?);
-                }
-                Step::Compute(work) => exchange.computed(&terms, &dhchap::compute(&work)),
-                Step::Done(proof) => return Ok(proof),
-                Step::Failed(failure) => return Err(Error::Unproven(failure)),
-            }
-        }
+        Exchange::new(credentials, transaction)?.finish(self)
     }
 }

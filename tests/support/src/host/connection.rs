@@ -58,16 +58,26 @@ pub struct Connection {
 impl Connection {
     /// A TCP connection with ICReq and ICResp exchanged.
     pub fn open(portal: SocketAddr, setup: Setup) -> Result<Connection> {
+        let mut connection = Connection::begin(portal, setup)?;
+        connection.opened()?;
+        Ok(connection)
+    }
+
+    /// A TCP connection on which nothing was said: ICReq is there to be sent.
+    pub fn begin(portal: SocketAddr, setup: Setup) -> Result<Connection> {
         let Raw { stream, patience, .. } = Raw::connect(portal)?;
         let queue = Queue::new(setup);
-        let mut connection =
-            Connection { stream, queue, patience, r2ts: Vec::new(), opened: false, done: BTreeMap::new() };
-        connection.flush()?;
-        let deadline = Instant::now() + connection.patience;
-        while !connection.opened {
-            connection.step(deadline)?;
+        Ok(Connection { stream, queue, patience, r2ts: Vec::new(), opened: false, done: BTreeMap::new() })
+    }
+
+    /// Sends what is left of ICReq, and waits for ICResp.
+    pub fn opened(&mut self) -> Result<()> {
+        self.flush()?;
+        let deadline = Instant::now() + self.patience;
+        while !self.opened {
+            self.step(deadline)?;
         }
-        Ok(connection)
+        Ok(())
     }
 
     /// The socket, for scripts that cut, stall or read it themselves.
@@ -92,6 +102,16 @@ impl Connection {
             data_digest: digests.data,
             alignment: self.queue.alignment().unwrap_or_default(),
         }
+    }
+
+    /// Our own address.
+    pub fn local(&self) -> SocketAddr {
+        self.stream.local_addr().expect("a connected socket has an address")
+    }
+
+    /// Where the controller is.
+    pub fn peer(&self) -> SocketAddr {
+        self.stream.peer_addr().expect("a connected socket has a peer")
     }
 
     /// Sends what the machine has to say.

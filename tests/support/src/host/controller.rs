@@ -10,7 +10,7 @@ use mainstay_proto::host::{Completion, Connect};
 use mainstay_proto::nvme::site::DISCOVERY_NQN;
 
 use super::discovery::{self, Header, Record};
-use super::{Connection, Credentials, Data, Digests, Error, Result, Setup, command, identify};
+use super::{Connection, Credentials, Data, Digests, Done, Error, Result, Setup, command, identify};
 
 /// The host name that scripts use when none matters.
 pub const HOST_NQN: &str = "nqn.2026-11.internal.mainstay.test:host";
@@ -106,14 +106,26 @@ impl Host {
         self
     }
 
+    /// With submission queue flow control.
+    pub fn flow_control(mut self) -> Host {
+        self.connect.no_flow_control = false;
+        self
+    }
+
     /// The admin queue alone: connected, nothing more. And the controller's identifier.
     pub fn admin(&self, portal: SocketAddr) -> Result<(Connection, u16)> {
         let mut admin = Connection::open(portal, self.setup)?;
         let done = admin.connect(&self.connect)?;
+        let cntlid = self.connected(&mut admin, done)?;
+        Ok((admin, cntlid))
+    }
+
+    /// What follows on Connect's completion; gives the controller's identifier.
+    pub fn connected(&self, admin: &mut Connection, done: Done) -> Result<u16> {
         let answer = done.completion.dword();
         done.good("Connect")?;
-        self.prove(&mut admin, answer)?;
-        Ok((admin, answer as u16))
+        self.prove(admin, answer)?;
+        Ok(answer as u16)
     }
 
     /// Authenticates if `answer`, dword 0 of Connect's completion, asks for it and we have keys.
@@ -190,6 +202,9 @@ impl Controller {
         let mut io = Connection::open(self.portal, self.host.setup)?;
         let done = io.connect(&self.host.connect.io(self.cntlid, qid, self.host.io_entries))?;
         io.queue.set_in_capsule(self.identify.in_capsule);
+        if done.status().is_success() {
+            self.host.prove(&mut io, done.completion.dword())?;
+        }
         Ok((io, done.completion))
     }
 

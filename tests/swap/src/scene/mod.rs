@@ -6,6 +6,7 @@
 mod command;
 mod cut;
 mod login;
+mod nvme;
 mod odd;
 mod still;
 
@@ -26,7 +27,7 @@ pub struct Scene {
     pub ripens_ms: u64,
     /// After how long it must not stand any more.
     pub spoils_ms: u64,
-    finish: Box<dyn FnOnce() -> Result<()> + Send>,
+    finish: Box<dyn FnOnce() -> std::result::Result<(), String> + Send>,
 }
 
 /// What setting a scene takes.
@@ -42,7 +43,7 @@ pub struct Stage<'a> {
 /// Sets one kind of scene.
 type Setter = fn(&mut Stage<'_>) -> Result<Scene>;
 
-/// Every kind, with how many ways there are to set it.
+/// Every kind of iSCSI; those of NVMe follow on them.
 const KINDS: &[(&str, Setter)] = &[
     ("cut: SCSI command with data", cut::command_with_data),
     ("cut: SCSI command", cut::command),
@@ -90,37 +91,55 @@ const KINDS: &[(&str, Setter)] = &[
 
 /// How many kinds there are.
 pub fn kinds() -> usize {
-    KINDS.len()
+    KINDS.len() + nvme::KINDS.len()
+}
+
+/// Kind `kind` of NVMe; none: it is one of iSCSI.
+fn of_nvme(kind: usize) -> Option<(&'static str, nvme::Setter)> {
+    (kind % kinds()).checked_sub(KINDS.len()).map(|at| nvme::KINDS[at])
 }
 
 /// The name of kind `kind`.
 pub fn name(kind: usize) -> &'static str {
-    KINDS[kind % KINDS.len()].0
+    of_nvme(kind).map_or_else(|| KINDS[kind % kinds()].0, |(name, _)| name)
 }
 
 /// Whether scenes of this kind do not stand for long: they are set last.
 pub fn is_hasty(kind: usize) -> bool {
     let name = name(kind);
-    name.starts_with("discovery:") || name == "text: answer continues" || name.ends_with("then logout")
+    name.starts_with("discovery:")
+        || name == "text: answer continues"
+        || name.ends_with("then logout")
+        || name.ends_with("computation pending")
 }
 
 /// Sets a scene of kind `kind`.
 pub fn set(kind: usize, stage: &mut Stage<'_>) -> std::result::Result<Scene, String> {
-    let (name, setter) = KINDS[kind % KINDS.len()];
-    let set = setter(stage).map(|scene| Scene { number: stage.number, ..scene });
-    set.map_err(|why| format!("{name}, session {}: to set it: {why}", stage.number))
+    let set = match of_nvme(kind) {
+        Some((_, setter)) => setter(stage).map_err(|why| why.to_string()),
+        None => KINDS[kind % kinds()].1(stage).map_err(|why| why.to_string()),
+    };
+    let set = set.map(|scene| Scene { number: stage.number, ..scene });
+    set.map_err(|why| format!("{}, session {}: to set it: {why}", name(kind), stage.number))
 }
 
 impl Scene {
     fn new(name: impl Into<String>, finish: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Scene> {
-        Ok(Scene {
+        Ok(Scene::of(name, finish))
+    }
+
+    fn of<E: std::fmt::Display>(
+        name: impl Into<String>,
+        finish: impl FnOnce() -> std::result::Result<(), E> + Send + 'static,
+    ) -> Scene {
+        Scene {
             name: name.into(),
             number: 0,
             since: Instant::now(),
             ripens_ms: 0,
             spoils_ms: 15_000,
-            finish: Box::new(finish),
-        })
+            finish: Box::new(|| finish().map_err(|why| why.to_string())),
+        }
     }
 
     /// Whether it has stood long enough.
