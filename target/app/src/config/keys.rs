@@ -300,7 +300,7 @@ pub static LIMITS: Table = Table {
             "sessions",
             Kind::Integer(1, 65_535),
             "1024",
-            "Sessions at a time, and queues of NVMe/TCP: each connection counts. More are told to come later.",
+            "Sessions and NVMe controllers at a time, and eight times as many I/O queues; more are told to come later.",
         ),
         key(
             "logins",

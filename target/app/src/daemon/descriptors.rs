@@ -9,9 +9,21 @@ const EACH_VOLUME: usize = 4;
 /// For everything else: listeners, the runtime, state files, the log, what the libraries open for a moment.
 const OURSELVES: usize = 48;
 
-/// Raise the limit as far as we are allowed to, and give the number of sessions that then fit: those of whom the
-/// descriptors would not last would take them from the admins too. A program that takes over has the limit as it was raised.
-pub(super) fn raise_for(config: &Config) -> usize {
+/// I/O queues that hosts of NVMe may have for each session that there may be.
+const QUEUES_EACH: usize = 8;
+
+/// How many there may be at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Sessions of iSCSI, and controllers of NVMe.
+    pub sessions: usize,
+    /// I/O queues of all controllers.
+    pub queues: usize,
+}
+
+/// Raise the limit as far as we are allowed to, and give what then fits: those of whom the descriptors would not last would
+/// take them from the admins too. A program that takes over has the limit as it was raised.
+pub(super) fn raise_for(config: &Config) -> Room {
     let wanted = config.limits.sessions_max;
     let others = OURSELVES
         + CONNECTIONS_MAX
@@ -20,7 +32,8 @@ pub(super) fn raise_for(config: &Config) -> usize {
         + config.nvme.portals.len();
     // Those who log in, and discovery sessions.
     let others = others + 2 * config.limits.logins_max;
-    let allowed = usize::try_from(raise((others + wanted) as u64)).unwrap_or(usize::MAX);
+    let queues = if config.nvme.portals.is_empty() { 0 } else { QUEUES_EACH * wanted };
+    let allowed = usize::try_from(raise((others + wanted + queues) as u64)).unwrap_or(usize::MAX);
     let fit = fitting(wanted, others, allowed);
     if fit < wanted {
         tracing::warn!(
@@ -28,7 +41,7 @@ pub(super) fn raise_for(config: &Config) -> usize {
              (`ulimit -n`; systemd: LimitNOFILE=)"
         );
     }
-    fit
+    Room { sessions: fit, queues: queues.min(allowed.saturating_sub(others + fit).max(fit)) }
 }
 
 fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {

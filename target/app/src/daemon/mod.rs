@@ -110,8 +110,8 @@ fn world(
     let region = SharedRegion::new("payload", memory.saturating_mul(SLACK))
         .map_err(|source| Error::Memory { bytes: memory, source: source.into() })?;
     let region = Arc::new(region);
-    let sessions_max = descriptors::raise_for(&config);
-    let accounts = sessions_max + config.limits.logins_max;
+    let room = descriptors::raise_for(&config);
+    let accounts = room.sessions + room.queues + config.limits.logins_max;
     let places = Places {
         state_dir: state.path().to_owned(),
         control: options.control,
@@ -128,7 +128,7 @@ fn world(
         region,
         listeners: listeners.into_iter().map(|listener| listener.map_or(Socket::Lost, Socket::Parked)).collect(),
         control_listener: Socket::Parked(control),
-        sessions_max,
+        room,
         console: options.console,
         voice: options.voice,
         places,

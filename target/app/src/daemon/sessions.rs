@@ -1,6 +1,7 @@
 //! Which sessions there are, by the name the standard gives them: initiator, ISID and target (RFC 7143 §4.4.3), and who
 //! waits for which to end.
 
+use super::descriptors::Room;
 use mainstay_base::sam::NexusId;
 use mainstay_proto::iscsi::login::{Candidate, Kind, LoginStatus, Refusal};
 use mainstay_proto::iscsi::pdu::Isid;
@@ -36,13 +37,15 @@ pub(super) struct Sessions {
     pub rejoining: HashMap<NexusId, u16>,
     pub tsih_last: u16,
     tsihs: HashSet<u16>,
-    pub(super) sessions_max: usize,
-    /// Queues of NVMe that have a controller: each is a connection, and counts as a session does.
+    pub room: Room,
+    /// Controllers of NVMe, by their admin queues: each counts as a session does.
+    pub controllers: HashSet<NexusId>,
+    /// I/O queues of NVMe.
     pub queues: HashSet<NexusId>,
 }
 
 impl Sessions {
-    pub fn new(sessions_max: usize) -> Sessions {
+    pub fn new(room: Room) -> Sessions {
         Sessions {
             by_name: HashMap::new(),
             entries: HashMap::new(),
@@ -50,14 +53,20 @@ impl Sessions {
             rejoining: HashMap::new(),
             tsih_last: 0,
             tsihs: HashSet::new(),
-            sessions_max,
+            room,
+            controllers: HashSet::new(),
             queues: HashSet::new(),
         }
     }
 
-    /// Whether there is no room for another session or queue.
+    /// Whether there is no room for another session or controller.
     pub fn is_full(&self) -> bool {
-        self.by_name.len() + self.queues.len() >= self.sessions_max
+        self.by_name.len() + self.controllers.len() >= self.room.sessions
+    }
+
+    /// Whether there is no room for another I/O queue.
+    pub fn has_all_queues(&self) -> bool {
+        self.queues.len() >= self.room.queues
     }
 
     /// `id` has finished negotiating.
@@ -86,7 +95,7 @@ impl Sessions {
                 Admission::After(old)
             }
             None if candidate.tsih != 0 => Admission::Now(Err(unknown(candidate.tsih))),
-            None if self.is_full() => Admission::Now(Err(full(self.sessions_max))),
+            None if self.is_full() => Admission::Now(Err(full(self.room.sessions))),
             None => {
                 let Some(tsih) = kept.or_else(|| self.tsih()) else {
                     return Admission::Now(Err(full(self.by_name.len())));
@@ -108,6 +117,7 @@ impl Sessions {
         }
         self.waiting.retain(|&(waiting, ..)| waiting != id);
         self.rejoining.remove(&id);
+        self.controllers.remove(&id);
         self.queues.remove(&id);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|&(_, _, old)| old == id);
         self.waiting = still;
@@ -159,15 +169,16 @@ fn unknown(tsih: u16) -> Refusal {
 }
 
 fn full(sessions_max: usize) -> Refusal {
-    Refusal::new(
-        LoginStatus::OutOfResources,
-        format!("there are {sessions_max} sessions and queues already, the most allowed"),
-    )
+    Refusal::new(LoginStatus::OutOfResources, format!("there are {sessions_max} sessions already, the most allowed"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn room(sessions: usize) -> Room {
+        Room { sessions, queues: 0 }
+    }
 
     fn candidate(n: u32, kind: Kind) -> Candidate {
         Candidate { initiator: format!("iqn.2026-11.internal:{n}"), isid: Isid::default(), tsih: 0, cid: 0, kind }
@@ -175,7 +186,7 @@ mod tests {
 
     #[test]
     fn when_every_tsih_is_in_use_nobody_waits_for_one() {
-        let mut sessions = Sessions::new(usize::from(u16::MAX));
+        let mut sessions = Sessions::new(room(usize::from(u16::MAX)));
         let normal = Kind::Normal { target: 0 };
         for n in 1..=65_535 {
             let admission = sessions.candidate(NexusId(u64::from(n)), candidate(n, normal));
@@ -189,7 +200,7 @@ mod tests {
     /// RFC 7143 §6.3.1: TSIH 0 begins a new session, another one comes back to its own.
     #[test]
     fn who_comes_back_by_tsih_keeps_it() {
-        let mut sessions = Sessions::new(1);
+        let mut sessions = Sessions::new(room(1));
         let again = |tsih| Candidate { tsih, ..candidate(1, Kind::Normal { target: 0 }) };
         assert!(matches!(sessions.candidate(NexusId(1), again(0)), Admission::Now(Ok(1))));
         for (id, tsih, given) in [(2, 1, 1), (3, 0, 2), (4, 2, 2)] {
@@ -205,7 +216,7 @@ mod tests {
 
     #[test]
     fn nobody_joins_what_does_not_exist() {
-        let mut sessions = Sessions::new(4);
+        let mut sessions = Sessions::new(room(4));
         for kind in [Kind::Normal { target: 0 }, Kind::Discovery] {
             let admission = sessions.candidate(NexusId(1), Candidate { tsih: 9, ..candidate(1, kind) });
             let Admission::Now(Err(refusal)) = admission else { panic!() };
@@ -215,7 +226,7 @@ mod tests {
 
     #[test]
     fn who_comes_again_waits_until_the_old_session_has_ended() {
-        let mut sessions = Sessions::new(1);
+        let mut sessions = Sessions::new(room(1));
         let again = || candidate(1, Kind::Normal { target: 0 });
         assert!(matches!(sessions.candidate(NexusId(1), again()), Admission::Now(Ok(1))));
         assert!(matches!(sessions.candidate(NexusId(2), again()), Admission::After(NexusId(1))));

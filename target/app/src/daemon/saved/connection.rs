@@ -9,6 +9,7 @@ use mainstay_base::snapshot::Section;
 use mainstay_base::unit::Request;
 use mainstay_base::unit::saved::RequestV1;
 use mainstay_proto::iscsi::CloseReason;
+use mainstay_proto::queue::Queue;
 
 pub(super) const KIND: &str = "connection";
 #[cfg(not(feature = "next"))]
@@ -155,9 +156,11 @@ fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Res
         let known = world.sessions.enter(id, (info.initiator.clone(), info.isid, target), tsih, cid);
         need(KIND, known, "a session's name of its own")?;
     }
-    if machine.queue().is_some_and(|queue| queue.info().subsystem.is_some()) {
-        world.sessions.queues.insert(id);
-    }
+    match machine.queue().map(Queue::info) {
+        Some(info) if info.subsystem.is_some() && info.is_controller() => world.sessions.controllers.insert(id),
+        Some(info) if info.subsystem.is_some() => world.sessions.queues.insert(id),
+        _ => false,
+    };
     if let Some(queue) = machine.queue()
         && let Some(controller) = queue.controller()
     {

@@ -175,7 +175,7 @@ impl World {
             region: memory.region.clone(),
             listeners,
             control_listener: handed::parked(&Role::ControlListener, from)?,
-            sessions_max: program.sessions_max,
+            room: program.room,
             console: Box::new(handed::Silent),
             voice: program.voice,
             places: program.places.clone(),

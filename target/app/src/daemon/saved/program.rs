@@ -4,6 +4,7 @@ use super::handed::{self, Handed, Role};
 use super::sections::{Sections, get, need, put};
 use super::{Forms, Inexpressible, Unreadable};
 use crate::config::{Config, Voice, VoiceV1};
+use crate::daemon::descriptors::Room;
 use crate::daemon::site;
 use crate::daemon::world::{Places, Socket, World};
 use mainstay_base::snapshot::Section;
@@ -41,6 +42,8 @@ struct DaemonV1 {
     program: Vec<u8>,
     #[prost(uint64, tag = "9")]
     sessions_max: u64,
+    #[prost(uint64, tag = "15")]
+    queues_max: u64,
     /// Where each portal listens, with the port that the system chose.
     #[prost(string, repeated, tag = "10")]
     portals: Vec<String>,
@@ -72,7 +75,8 @@ pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inex
         control: bytes(&places.control),
         config: places.config.as_deref().map(bytes),
         program: bytes(&places.program),
-        sessions_max: world.sessions.sessions_max as u64,
+        sessions_max: world.sessions.room.sessions as u64,
+        queues_max: world.sessions.room.queues as u64,
         portals: world.site.portals.iter().map(|portal| portal.bind.to_string()).collect(),
         nvme_portals: nvme_portals(world),
         crowded: world.crowded.map(|at| at.0),
@@ -95,7 +99,7 @@ fn nvme_portals(world: &World) -> Vec<String> {
 
 pub(super) struct Program {
     pub places: Places,
-    pub sessions_max: usize,
+    pub room: Room,
     pub voice: Voice,
     saved: DaemonV1,
 }
@@ -113,9 +117,11 @@ pub(super) fn restore(sections: &Sections<'_>) -> Result<Program, Unreadable> {
         config: saved.config.as_deref().map(path),
         program: path(&saved.program),
     };
-    let sessions_max = need(KIND, usize::try_from(saved.sessions_max).ok(), "the number of sessions")?;
+    let number = |number: u64, what| need(KIND, usize::try_from(number).ok(), what);
+    let sessions = number(saved.sessions_max, "the number of sessions")?;
+    let room = Room { sessions, queues: number(saved.queues_max, "the number of queues")? };
     let voice = need(KIND, saved.voice.as_ref().and_then(Voice::restore), "how it speaks")?;
-    Ok(Program { places, sessions_max, voice, saved })
+    Ok(Program { places, room, voice, saved })
 }
 
 impl Program {
@@ -172,7 +178,7 @@ pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
     let place = |bytes: &[u8]| path(bytes).display().to_string();
     Ok(format!(
         "started at {} ms since 1970 as {}, boot {}\nstate directory {}, control socket {}\nlistens on {}\n\
-         next connection {}, next control connection {}, sessions at most {}",
+         next connection {}, next control connection {}, sessions at most {}, queues {}",
         saved.started_ms,
         place(&saved.program),
         saved.boot,
@@ -182,5 +188,6 @@ pub(super) fn show(section: &Section) -> Result<String, Unreadable> {
         saved.nexus_next,
         saved.control_next,
         saved.sessions_max,
+        saved.queues_max,
     ))
 }

@@ -61,14 +61,14 @@ impl World {
         let admitted = verdict.map(|cntlid| (cntlid, self.nvme.retained.get(&(subsystem, cntlid)).cloned()));
         let granted = admitted.as_ref().ok().map(|&(cntlid, _)| cntlid);
         if subsystem.is_some() && granted.is_some() {
-            self.sessions.queues.insert(id);
+            self.sessions.controllers.insert(id);
         }
         self.with_queue(id, |queue, cx| queue.admit(cx, admitted));
         let took =
             self.connections.get(&id).and_then(|it| it.machine.queue()).is_some_and(|it| it.info().is_controller());
         if let Some(cntlid) = granted.filter(|_| !took) {
             self.nvme.ended((subsystem, cntlid), id);
-            self.sessions.queues.remove(&id);
+            self.sessions.controllers.remove(&id);
         }
     }
 
@@ -111,7 +111,7 @@ impl World {
         let mut verdict: Result<_, Reply> = Err(Connect::gone());
         let subsystem = self.nvme.site.subsystem(&join.connect.subnqn);
         if let Some(admin) = self.nvme.admin((subsystem, join.connect.cntlid)).filter(|_| subsystem.is_some()) {
-            match self.sessions.is_full() {
+            match self.sessions.has_all_queues() {
                 true => verdict = Err(Connect::busy()),
                 false => self.with_queue(admin, |queue, cx| verdict = queue.join(cx, join)),
             }

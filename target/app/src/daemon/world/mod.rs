@@ -6,6 +6,7 @@
 
 use super::associations::Associations;
 use super::control::{Control, ControlId};
+use super::descriptors::Room;
 use super::journal::{FaultsTold, Refusals, unix_ms};
 use super::lobby::Lobby;
 use super::saved::{Kept, LiveSave};
@@ -176,8 +177,8 @@ pub(super) struct Ground {
     pub region: Arc<SharedRegion>,
     pub listeners: Vec<Socket<TcpListener>>,
     pub control_listener: Socket<UnixListener>,
-    /// Sessions at a time, as far as descriptors allow.
-    pub sessions_max: usize,
+    /// As far as descriptors allow.
+    pub room: Room,
     pub console: Box<dyn Console>,
     pub voice: Voice,
     pub places: Places,
@@ -224,7 +225,7 @@ impl World {
             region: ground.region,
             pool: Pool::new(POOL_THREADS_MAX, Arc::new(move || notify.notify_one())),
             answered,
-            sessions: Sessions::new(ground.sessions_max),
+            sessions: Sessions::new(ground.room),
             listeners: ground.listeners,
             control_listener: ground.control_listener,
             console: ground.console,

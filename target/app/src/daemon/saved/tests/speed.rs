@@ -2,6 +2,7 @@
 //! `cargo test --release -p mainstay --lib saved::tests::speed -- --nocapture --test-threads 1`.
 
 use super::rig::{Rig, cdb10};
+use crate::daemon::descriptors::Room;
 use crate::daemon::saved::Forms;
 use crate::daemon::saved::handed::{Handed, Role};
 use crate::daemon::sessions::Sessions;
@@ -68,7 +69,7 @@ fn measure(rig: &Rig, what: &str) -> usize {
 #[test]
 fn many_idle_sessions() {
     let mut rig = Rig::new();
-    rig.world.sessions = Sessions::new(MANY as usize);
+    rig.world.sessions = Sessions::new(Room { sessions: MANY as usize, queues: 0 });
     for n in 0..MANY {
         rig.log_in(n);
     }
