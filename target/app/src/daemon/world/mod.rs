@@ -441,7 +441,8 @@ impl World {
             Machine::Nvme(queue) => {
                 let cx = queue::Cx {
                     now,
-                    unix_ms: unix_ms(),
+                    // Only controllers ask.
+                    unix_ms: if queue.info().qid == 0 { unix_ms() } else { 0 },
                     started_ms: self.started_ms,
                     site: &self.nvme.site,
                     arena,
