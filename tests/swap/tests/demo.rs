@@ -97,6 +97,22 @@ fn a_demo_swaps_and_says_the_figures() {
 }
 
 #[test]
+fn a_demo_over_nvme() {
+    let (well, out, err) = Demo::start(&["--swaps", "2", "--sessions", "3", "--nvme", "--json"]).end();
+    assert!(well, "{err}{out}");
+    let figures: Value = serde_json::from_str(&out).unwrap();
+    let number = |path: &str| figures.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}: {out}"));
+    for nothing in ["/sessions_lost", "/errors", "/differences"] {
+        assert_eq!(number(nothing), 0, "{nothing}");
+    }
+    assert_eq!((number("/sessions"), number("/pid")), (3, number("/pid_after")));
+    assert!(number("/commands") > 100);
+    let carried = &figures["swaps"][1]["carried"];
+    // A controller is an admin queue and an I/O queue.
+    assert_eq!((&carried["sessions"], &carried["connections"]), (&3.into(), &6.into()), "{out}");
+}
+
+#[test]
 fn a_demo_draws_and_says_the_pause() {
     let (well, out, err) = Demo::start(&["--swaps", "2"]).end();
     assert!(well, "{err}{out}");

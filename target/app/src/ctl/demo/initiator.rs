@@ -3,6 +3,7 @@
 //! It shares the words of the protocol (`pdu`) with the target and nothing else. It never connects again: whatever a swap
 //! must not do to a session ends it here, with the reason.
 
+use super::load::Disk;
 use mainstay_base::sam::Lun;
 use mainstay_proto::iscsi::pdu::*;
 use std::io::{self, BufReader, Read, Write};
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// Bytes of a logical block of the volume.
 pub const BLOCK: usize = 512;
 /// A target that says nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(15);
+pub const SILENCE: Duration = Duration::from_secs(15);
 const GOOD: u8 = 0;
 
 /// What a swap must not bring about.
@@ -88,16 +89,6 @@ impl Session {
             Err(Trouble::Lost(why)) => Err(Trouble::Lost(why)),
             _ => Ok(session),
         }
-    }
-
-    /// READ(10) (SBC-3 §5.11): fills `into` with whole blocks from `lba` on.
-    pub fn read(&mut self, lba: u32, into: &mut [u8]) -> Result<(), Trouble> {
-        self.command(cdb10(0x28, lba, into.len()), &[], into)
-    }
-
-    /// WRITE(10) (SBC-3 §5.32): writes whole blocks from `lba` on.
-    pub fn write(&mut self, lba: u32, from: &[u8]) -> Result<(), Trouble> {
-        self.command(cdb10(0x2a, lba, from.len()), from, &mut [])
     }
 
     /// Sends a command, serves it, and waits for its status.
@@ -190,6 +181,18 @@ impl Session {
         self.stream.read_exact(&mut data)?;
         data.truncate(bytes);
         Ok((Response::parse(&header), data))
+    }
+}
+
+impl Disk for Session {
+    /// READ(10) (SBC-3 §5.11).
+    fn read(&mut self, lba: u32, into: &mut [u8]) -> Result<(), Trouble> {
+        self.command(cdb10(0x28, lba, into.len()), &[], into)
+    }
+
+    /// WRITE(10) (SBC-3 §5.32).
+    fn write(&mut self, lba: u32, from: &[u8]) -> Result<(), Trouble> {
+        self.command(cdb10(0x2a, lba, from.len()), from, &mut [])
     }
 }
 

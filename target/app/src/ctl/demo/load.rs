@@ -1,8 +1,7 @@
 //! The load: a thread for each session, reading and writing 4 KiB at random, and what came of it.
 
-use super::initiator::{BLOCK, Session, Trouble};
+use super::initiator::{BLOCK, Trouble};
 use mainstay_base::metrics::Histogram;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,6 +16,14 @@ const PLACES: usize = 256;
 pub const REACH: u64 = (PLACES * BYTES) as u64;
 /// The finest piece of time that a chart can show.
 pub const SLICE: Duration = Duration::from_millis(20);
+
+/// A session with the volume, over whichever protocol.
+pub trait Disk: Send {
+    /// Fills `into` with whole blocks from `lba` on.
+    fn read(&mut self, lba: u32, into: &mut [u8]) -> Result<(), Trouble>;
+    /// Writes whole blocks from `lba` on.
+    fn write(&mut self, lba: u32, from: &[u8]) -> Result<(), Trouble>;
+}
 
 /// What a session tells.
 enum Told {
@@ -57,10 +64,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// Logs in so many sessions, then sets them to work.
-    pub fn start(portal: SocketAddr, target: &str, sessions: u16) -> Result<Load, Trouble> {
-        let login = |number| Session::login(portal, target, number);
-        let sessions: Vec<Session> = (0..sessions).map(login).collect::<Result<_, Trouble>>()?;
+    /// Logs in so many sessions by `login`, which is told the number of each, then sets them to work.
+    pub fn start(sessions: u16, login: impl Fn(u16) -> Result<Box<dyn Disk>, Trouble>) -> Result<Load, Trouble> {
+        let sessions: Vec<Box<dyn Disk>> = (0..sessions).map(login).collect::<Result<_, Trouble>>()?;
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, told) = channel();
         let work = |(number, session)| {
@@ -145,7 +151,7 @@ fn merged(slices: &[Histogram]) -> Histogram {
 }
 
 /// Reads and writes until told to stop. What was written is known, and compared with what is read.
-fn work(mut session: Session, number: usize, stop: &AtomicBool, tell: &Sender<Told>) {
+fn work(mut session: Box<dyn Disk>, number: usize, stop: &AtomicBool, tell: &Sender<Told>) {
     let mut versions = [0u64; PLACES];
     let mut random = 0x9e37_79b9_7f4a_7c15 ^ number as u64;
     let (mut wanted, mut found) = (vec![0; BYTES], vec![0; BYTES]);
@@ -158,7 +164,7 @@ fn work(mut session: Session, number: usize, stop: &AtomicBool, tell: &Sender<To
         let (lba, verb) = ((place * (BYTES / BLOCK)) as u32, if write { "WRITE" } else { "READ" });
         let sent = Instant::now();
         let outcome = if write { session.write(lba, &wanted) } else { session.read(lba, &mut found) };
-        let what = |what: &str| format!("session {number}, {verb}(10) of block {lba}: {what}");
+        let what = |what: &str| format!("session {number}, {verb} of block {lba}: {what}");
         let told = match outcome {
             Ok(()) if write || found == wanted => Told::Done(number, sent, sent.elapsed()),
             Ok(()) => Told::Differs(what("other data than was written last")),

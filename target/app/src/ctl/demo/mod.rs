@@ -1,6 +1,7 @@
 //! `mainstay demo`: what Mainstay does, shown with a target and an initiator of its own.
 
 mod chart;
+mod host;
 mod initiator;
 mod load;
 mod show;

@@ -52,6 +52,12 @@ pub struct Show {
 /// What stands over the lines of the swaps.
 pub const HEAD: &str = "swap  pause ms = quiesce + save + exec + adopt  sessions  commands  snapshot";
 
+/// Number and state of the sessions, of whichever protocol.
+fn sessions(status: &Status) -> impl Iterator<Item = (u64, SessionState)> {
+    let of_iscsi = status.sessions.iter().map(|session| (session.id, session.state));
+    of_iscsi.chain(status.nvme.controllers.iter().map(|controller| (controller.id, controller.state)))
+}
+
 fn ms(micros: u64) -> String {
     format!("{:.2}", micros as f64 / 1e3)
 }
@@ -66,8 +72,9 @@ impl Show {
     /// What is going to be seen.
     pub fn begin(&self) -> String {
         let (version, pid, sessions) =
-            (&self.before.daemon.version, self.before.daemon.pid, self.before.sessions.len());
-        format!("mainstay {version}, process {pid}: {sessions} sessions read and write 4 KiB at random\n\n")
+            (&self.before.daemon.version, self.before.daemon.pid, sessions(&self.before).count());
+        let way = if self.before.nvme.controllers.is_empty() { "iSCSI" } else { "NVMe/TCP" };
+        format!("mainstay {version}, process {pid}: {sessions} sessions read and write 4 KiB at random over {way}\n\n")
     }
 
     /// The line of swap `at`.
@@ -114,13 +121,13 @@ impl Show {
 
     /// How many of the first sessions are still there, by the numbers that a target gives only once.
     fn kept(&self) -> usize {
-        let after = self.after.iter().flat_map(|status| &status.sessions);
-        let active: Vec<u64> = after.filter(|one| one.state == SessionState::Active).map(|one| one.id).collect();
-        self.before.sessions.iter().filter(|session| active.contains(&session.id)).count()
+        let after = self.after.iter().flat_map(sessions);
+        let active: Vec<u64> = after.filter(|one| one.1 == SessionState::Active).map(|one| one.0).collect();
+        sessions(&self.before).filter(|session| active.contains(&session.0)).count()
     }
 
     fn lost(&self) -> usize {
-        self.record.lost.len().max(self.before.sessions.len() - self.kept())
+        self.record.lost.len().max(sessions(&self.before).count() - self.kept())
     }
 
     /// The longest gap while no swap was under way: what the machine does to us by itself.
@@ -157,7 +164,7 @@ impl Show {
             us(latency.p50),
             us(latency.p99),
             us(latency.max),
-            self.before.sessions.len(),
+            sessions(&self.before).count(),
             self.kept(),
             self.lost(),
             self.before.daemon.pid,
@@ -177,7 +184,7 @@ impl Show {
             "pid": self.before.daemon.pid,
             "pid_after": self.pid_after(),
             "elapsed_ms": self.age.as_millis() as u64,
-            "sessions": self.before.sessions.len(),
+            "sessions": sessions(&self.before).count(),
             "sessions_lost": self.lost(),
             "commands": latency.count,
             "errors": record.errors.len(),

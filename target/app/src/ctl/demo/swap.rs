@@ -1,8 +1,9 @@
 //! `mainstay demo swap`: swaps under load.
 
 use super::super::failure::{Failure, say, say_json};
-use super::initiator::Trouble;
-use super::load::{Load, REACH};
+use super::host::Host;
+use super::initiator::{Session, Trouble};
+use super::load::{Disk, Load, REACH};
 use super::show::{Show, Swapped};
 use super::target::Target;
 use super::terminal::Terminal;
@@ -27,8 +28,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// target. It takes about a second for each swap.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   mainstay demo swap --swaps 3 --sessions 64
+  mainstay demo swap --nvme
 
 Exit status:
   0  all went well
@@ -40,6 +42,9 @@ pub struct DemoSwap {
     /// How many sessions read and write
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     sessions: u16,
+    /// Over NVMe/TCP instead of iSCSI: a session is a controller with one I/O queue
+    #[arg(long)]
+    nvme: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -61,7 +66,13 @@ impl DemoSwap {
         // From here on a signal ends us in order, and the target with us.
         let mut signals = Signals::new().map_err(Failure::problem)?;
         let target = Target::start(REACH * u64::from(self.sessions))?;
-        let load = Load::start(target.portal, &target.name, self.sessions).map_err(|trouble| match trouble {
+        let login = |number| -> Result<Box<dyn Disk>, Trouble> {
+            Ok(match self.nvme {
+                true => Box::new(Host::connect(target.nvme, &target.subsystem, number)?),
+                false => Box::new(Session::login(target.portal, &target.name, number)?),
+            })
+        };
+        let load = Load::start(self.sessions, login).map_err(|trouble| match trouble {
             Trouble::Failed(why) | Trouble::Lost(why) => Failure::Problem(why),
         })?;
         let before = status(&target.control())?;

@@ -25,6 +25,10 @@ pub struct Target {
     pub portal: SocketAddr,
     /// Its iSCSI name.
     pub name: String,
+    /// Where hosts of NVMe/TCP connect.
+    pub nvme: SocketAddr,
+    /// Its NVMe name.
+    pub subsystem: String,
 }
 
 /// A directory that goes with everything in it.
@@ -37,7 +41,8 @@ impl Target {
         let home = Home::new().map_err(|error| Failure::problem(format!("cannot make a directory: {error}")))?;
         let cannot = |error: io::Error| Failure::problem(format!("cannot start a target: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
-        command.args(["serve", "--json", "--iscsi", "127.0.0.1:0", "--size", &bytes.to_string()]);
+        command.args(["serve", "--json", "--iscsi", "127.0.0.1:0", "--nvme", "127.0.0.1:0"]);
+        command.args(["--size", &bytes.to_string()]);
         command.arg("--state-dir").arg(home.0.join("state")).arg("--control").arg(home.0.join("control"));
         // Whoever supervises us does not supervise it.
         for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
@@ -48,7 +53,9 @@ impl Target {
         // In a process group of its own: Ctrl-C is for us, who then end it.
         let mut child = command.process_group(0).spawn().map_err(cannot)?;
         let stdout = child.stdout.take();
-        let mut target = Target { child, home, portal: SocketAddr::from(([0; 4], 0)), name: String::new() };
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let (name, subsystem) = (String::new(), String::new());
+        let mut target = Target { child, home, portal: nowhere, name, nvme: nowhere, subsystem };
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             let mut lines = stdout.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok);
@@ -60,10 +67,14 @@ impl Target {
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         let volume = &ready["volumes"][0];
         let place = |key: &str| volume[key].as_str().unwrap_or_default();
-        (target.name, target.portal) = match place("portal").parse() {
-            Ok(portal) => (place("target").to_owned(), portal),
-            Err(_) => return Err(Failure::problem(format!("the target did not begin to serve\n{}", target.log()))),
+        let namespace = &volume["nvme"][0];
+        let nvme = format!("{}:{}", namespace["address"].as_str().unwrap_or_default(), namespace["port"]);
+        (target.portal, target.nvme) = match (place("portal").parse(), nvme.parse()) {
+            (Ok(portal), Ok(nvme)) => (portal, nvme),
+            _ => return Err(Failure::problem(format!("the target did not begin to serve\n{}", target.log()))),
         };
+        target.name = place("target").to_owned();
+        target.subsystem = namespace["subsystem"].as_str().unwrap_or_default().to_owned();
         Ok(target)
     }
 

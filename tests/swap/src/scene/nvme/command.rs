@@ -272,16 +272,15 @@ pub(in super::super) fn unread_abort(stage: &mut Stage<'_>) -> Result<Scene> {
     }))
 }
 
-/// CC.EN is cleared: the I/O queue ends without an answer, the admin queue goes on.
+/// CC.EN was cleared while data was unread: the I/O queue has ended without an answer, the admin queue goes on.
 pub(in super::super) fn unread_reset(stage: &mut Stage<'_>) -> Result<Scene> {
     let (mut controller, _, _) = reads_unread(stage)?;
     controller.set_property(command::property::CC, 0)?;
+    let mut io = controller.io.remove(0);
+    if let Some(other) = io.read_to_close(PATIENCE)? {
+        return odd(format!("the I/O queue ended with {other}"));
+    }
     Ok(Scene::of("data unread, then reset", move || {
-        let mut io = controller.io.remove(0);
-        match io.read_to_close(PATIENCE)? {
-            None => {}
-            Some(other) => return odd(format!("the I/O queue ended with {other}")),
-        }
         let Controller { admin, portal, cntlid, host, .. } = controller;
         let mut controller = host.start(portal, admin, cntlid)?;
         controller.read(1, 0, 8, 512)?;
