@@ -3,6 +3,7 @@
 //! Each file is a kind of behaviour and each test has a daemon of its own. Waiting is always for something, with a
 //! deadline; only tests about silence wait for time to pass.
 
+mod announcement;
 mod attack;
 
 mod chap;

@@ -7,7 +7,7 @@ use super::signals::Signals;
 use super::supervisor::Supervisor;
 use super::swap::{Surroundings, VERSION};
 use super::world::World;
-use super::{Error, control};
+use super::{Error, announcing, control};
 use crate::control::place;
 use crate::control::words::What;
 use mainstay_base::sam::NexusId;
@@ -109,6 +109,9 @@ fn begin(shared: &Shared, signals: &Signals, supervisor: &Rc<Supervisor>) -> Vec
     reactor::spawn(&broken, reactor::complete(shared.clone(), world.answered.clone()));
     reactor::spawn(&broken, reactor::keep_time(shared.clone()));
     reactor::spawn(&broken, reactor::compute(shared.clone()));
+    if world.begin_announcing() {
+        reactor::spawn(&broken, announcing::announce(shared.clone()));
+    }
     // The first word comes at once, so it also ends the silence of a pause.
     let watched = supervisor.clone();
     reactor::spawn(&broken, async move { watched.keep_saying().await });

@@ -1,5 +1,6 @@
 //! The composition root: opens what is configured, introduces the rooms to each other, and runs until told to stop.
 
+mod announcing;
 mod associations;
 mod control;
 mod descriptors;

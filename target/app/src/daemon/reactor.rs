@@ -203,6 +203,7 @@ pub(super) async fn keep_time(world: Shared) {
 pub(super) async fn drain(world: &Shared, time: Duration) -> Vec<String> {
     let start = Instant::now();
     world.borrow_mut().stop_reading();
+    world.borrow_mut().cease_announcing();
     while world.borrow().is_busy() && start.elapsed() < FINISH.min(time) {
         tokio::time::sleep(PATIENCE).await;
     }

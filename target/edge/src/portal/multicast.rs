@@ -3,7 +3,7 @@
 //! Others on this machine listen on the same port; whoever has it first lets us in only if it shares, as all of them do.
 
 use super::sys;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::OwnedFd;
@@ -49,6 +49,13 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(found)
 }
 
+/// What people call the interface with this number.
+pub fn name(index: u32) -> String {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok();
+    let name = socket.and_then(|socket| rustix::net::netdevice::index_to_name(&socket, index).ok());
+    name.unwrap_or_else(|| format!("interface {index}"))
+}
+
 /// None: it is gone by now.
 fn index(name: &str) -> Option<u32> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
@@ -92,10 +99,15 @@ pub fn group(interface: u32, ipv6: bool) -> SocketAddr {
     if ipv6 { SocketAddrV6::new(GROUP_V6, PORT, 0, interface).into() } else { SocketAddrV4::new(GROUP_V4, PORT).into() }
 }
 
-/// A socket that was joined, or a predecessor's, for the runtime that calls. `recv_from` and `send_to` are its own.
+/// A socket that was joined, or a predecessor's, for the runtime that calls. `recv_from` is its own.
 pub fn adopt(descriptor: OwnedFd) -> io::Result<UdpSocket> {
     super::never_waits(&descriptor)?;
     UdpSocket::from_std(descriptor.into())
+}
+
+/// Send a packet now, or not at all. Whether the runtime has heard that there is room does not matter.
+pub fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+    SockRef::from(socket).send_to(bytes, &to.into()).map(drop)
 }
 
 #[cfg(test)]
@@ -108,6 +120,7 @@ mod tests {
         let found = interfaces().unwrap();
         let loopback = found.iter().find(|interface| interface.loopback).unwrap();
         assert!(loopback.addresses.contains(&("127.0.0.1".parse().unwrap(), 8)), "{loopback:?}");
+        assert_eq!((name(loopback.index), name(u32::MAX)), (loopback.name.clone(), format!("interface {}", u32::MAX)));
         assert!(loopback.index > 0 && found.iter().filter(|other| other.name == loopback.name).count() == 1);
     }
 

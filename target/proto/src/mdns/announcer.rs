@@ -86,6 +86,11 @@ impl Announcer {
         announcer
     }
 
+    /// The links there are.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.places.iter().map(|place| &place.link)
+    }
+
     /// The links are these now. What is new or has changed is announced; who is gone cannot be told anything.
     pub fn set_links(&mut self, mut links: Vec<Link>, now: Instant) {
         if self.stopped {

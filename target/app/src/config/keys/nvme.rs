@@ -165,7 +165,13 @@ pub static DISCOVERY: Table = Table {
             "A name of our discovery service alone, beside the well-known one: hosts that know it keep several apart.",
         ),
         key("dhchap", Kind::One(&DHCHAP), "none", "What hosts must prove to ask."),
-        key("announce", Kind::Bool, "false", "Announce it in the local network (mDNS, `_nvme-disc._tcp`)."),
+        key(
+            "announce",
+            Kind::Bool,
+            "false",
+            "Announce it (mDNS, `_nvme-disc._tcp`) in every network from which a portal is reached; on loopback only if one is \
+             bound to it.",
+        ),
         key("referral", Kind::Many(&REFERRAL), "none", "Other discovery services that hosts should ask as well."),
     ],
 };

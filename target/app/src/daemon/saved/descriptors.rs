@@ -82,6 +82,9 @@ impl World {
         for (id, control) in &self.controls {
             all.extend(control.socket.descriptor().map(|fd| (Role::Control(id.0), fd)));
         }
+        for (&link, socket) in self.announcing.iter().flat_map(|announcing| &announcing.sockets) {
+            all.extend(socket.descriptor().map(|fd| (Role::multicast(link), fd)));
+        }
         for (id, connection) in &self.connections {
             all.extend(connection.socket.descriptor().map(|fd| (Role::Connection(id.0), fd)));
         }

@@ -5,6 +5,7 @@ use crate::control::console::Console;
 use crate::control::words::{Event, Served};
 use crate::daemon::world::Socket;
 use mainstay_edge::memory::SharedRegion;
+use mainstay_proto::mdns::LinkId;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -32,6 +33,8 @@ pub enum Role {
     Connection(u64),
     /// A connection of the control socket, by its name.
     Control(u64),
+    /// A socket of multicast DNS, by its link.
+    Multicast(u64),
 }
 
 impl Role {
@@ -46,7 +49,13 @@ impl Role {
             Role::ControlListener => (6, 0),
             Role::Connection(id) => (7, id),
             Role::Control(id) => (8, id),
+            Role::Multicast(link) => (9, link),
         }
+    }
+
+    /// That of a link.
+    pub fn multicast(link: LinkId) -> Role {
+        Role::Multicast(u64::from(link.interface) << 1 | u64::from(link.ipv6))
     }
 
     /// For people.
@@ -56,15 +65,26 @@ impl Role {
 }
 
 /// By code, from 1.
-const NAMES: [&str; 8] =
-    ["state-dir", "state-lock", "volume", "region", "listener", "control-listener", "connection", "control"];
+const NAMES: [&str; 9] = [
+    "state-dir",
+    "state-lock",
+    "volume",
+    "region",
+    "listener",
+    "control-listener",
+    "connection",
+    "control",
+    "multicast",
+];
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (code, index) = self.code();
         let name = Role::name(code);
         match self {
-            Role::Volume(_) | Role::Listener(_) | Role::Connection(_) | Role::Control(_) => write!(f, "{name} {index}"),
+            Role::Volume(_) | Role::Listener(_) | Role::Connection(_) | Role::Control(_) | Role::Multicast(_) => {
+                write!(f, "{name} {index}")
+            }
             _ => f.write_str(name),
         }
     }

@@ -11,9 +11,10 @@
 //!
 //! Not carried, because it is empty between two calls (I2 of the world): effects, batches, touched connections. Because it
 //! is a guess or a cache: the vigil, scratch memory, how the heap and the arena are tidied up, who has tried for memory in
-//! vain. Because it is worked out again: the site (from the configuration), the session of each name, whose TSIH is in use,
-//! how many of each address wait in a lobby, who manages tasks, what sockets are waited for.
+//! vain, what was complained of links. Because it is worked out again: the site (from the configuration), the session of
+//! each name, whose TSIH is in use, how many of each address wait in a lobby, who manages tasks, what sockets are waited for.
 
+mod announcer;
 mod arena;
 mod associations;
 mod config;
@@ -78,6 +79,7 @@ pub const READS: &[(&str, u32, u32)] = &[
     next::registry::READS,
     controls::READS,
     journal::READS,
+    announcer::READS,
     descriptors::READS,
     // No section: what a handover itself is like.
     swap::FORM,
@@ -148,6 +150,7 @@ impl World {
             sections.extend(next::registry::save(self, forms)?);
             sections.extend(controls::save(self, forms)?);
             sections.extend(journal::save(self, forms)?);
+            sections.extend(announcer::save(self, forms)?);
             Ok(sections)
         })
     }
@@ -191,6 +194,7 @@ impl World {
         sessions::restore(&sections, &mut world)?;
         controls::restore(&sections, &mut world, from)?;
         journal::restore(&sections, &mut world)?;
+        announcer::restore(&sections, &mut world, from)?;
         Ok(world)
     }
 }

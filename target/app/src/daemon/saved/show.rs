@@ -34,6 +34,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             super::controls::KIND => super::controls::show(section),
             super::journal::KIND => super::journal::show(section),
             super::descriptors::KIND => super::descriptors::show(section),
+            super::announcer::KIND => super::announcer::show(section),
             super::live::KIND => super::live::show(section),
             super::state::KIND => super::state::show(section),
             #[cfg(feature = "next")]

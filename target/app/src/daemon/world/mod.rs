@@ -4,6 +4,7 @@
 //! I1 All state is here, and none of it in a task of the runtime: tasks only wait for readiness and call in.
 //! I2 Between two calls from outside every effect has been carried out and every touched connection flushed.
 
+use super::announcing::Announcing;
 use super::associations::Associations;
 use super::control::{Control, ControlId};
 use super::descriptors::Room;
@@ -74,6 +75,8 @@ pub(super) struct World {
     pub exports: Vec<Export>,
     /// NVMe.
     pub nvme: Associations,
+    /// Discovery made known in the local network.
+    pub announcing: Option<Announcing>,
     pub units: Vec<LogicalUnit>,
     pub volumes: Vec<Arc<Volume>>,
     pub backings: Vec<BackingShown>,
@@ -217,6 +220,7 @@ impl World {
             site: ground.site,
             exports: ground.exports,
             nvme: Associations::new(ground.nvme),
+            announcing: None,
             units: ground.units,
             volumes,
             backings,

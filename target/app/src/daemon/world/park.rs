@@ -24,6 +24,9 @@ impl World {
                 tokio::net::UnixStream::from_std(std::os::unix::net::UnixStream::from(descriptor))
             })?;
         }
+        for socket in self.announcing.iter_mut().flat_map(|announcing| announcing.sockets.values_mut()) {
+            socket.unpark(portal::multicast::adopt)?;
+        }
         for listener in &mut self.listeners {
             listener.unpark(portal::adopt_listener)?;
         }
@@ -52,6 +55,7 @@ impl World {
         }
         self.settle();
         self.controls.values().for_each(|control| control.changed.notify_one());
+        self.go_on_announcing();
         self.timer.notify_one();
     }
 
@@ -61,7 +65,7 @@ impl World {
     }
 
     /// Whether bytes are taken from initiators.
-    pub(super) fn reads(&self) -> bool {
+    pub fn reads(&self) -> bool {
         !self.stopping && self.hold != Hold::All
     }
 

@@ -18,6 +18,7 @@ use mainstay_proto::host::queue::{Data, Queue};
 use mainstay_proto::iscsi::keys::Offers;
 use mainstay_proto::iscsi::pdu::{self, CmdSn, Itt, LoginRequest, Request as Pdu, ScsiCommand, Stage};
 use mainstay_proto::iscsi::{self, Isid, Limits};
+use mainstay_proto::mdns::{Link, LinkId};
 use mainstay_proto::nvme::Entry;
 use mainstay_proto::{nvmetcp, queue};
 use std::os::fd::OwnedFd;
@@ -38,7 +39,8 @@ fn socket() -> OwnedFd {
 impl Rig {
     pub fn new() -> Rig {
         let dir = TempDir::new().unwrap();
-        let config = Config::from_paths(&[dir.path().join("disk.img")], &ServeOptions::default()).unwrap();
+        let mut config = Config::from_paths(&[dir.path().join("disk.img")], &ServeOptions::default()).unwrap();
+        config.nvme.discovery.announce = true;
         Rig::of(dir, config)
     }
 
@@ -77,6 +79,17 @@ impl Rig {
             now,
         };
         self.world.begin_connection(Socket::Parked(socket()), Setup::Iscsi(setup))
+    }
+
+    /// Discovery is announced on one link: once so far, and once more in a second.
+    pub fn announce(&mut self) {
+        self.world.begin_announcing();
+        let announcing = self.world.announcing.as_mut().unwrap();
+        let id = LinkId { interface: 2, ipv6: false };
+        let (addresses, now) = (vec![("192.0.2.7".parse().unwrap(), 24)], clock::now());
+        announcing.machine.set_links(vec![Link { id, addresses, port: 8009 }], now);
+        announcing.sockets.insert(id, Socket::Parked(socket()));
+        assert_eq!(announcing.machine.tick(now).len(), 1);
     }
 
     pub fn control(&mut self, said: &[u8]) -> ControlId {

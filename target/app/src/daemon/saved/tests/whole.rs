@@ -60,6 +60,7 @@ pub fn busy() -> Rig {
     // Who logs in again waits for its first session, which has requests held back.
     let id = rig.connect();
     rig.log_in_on(id, 6);
+    rig.announce();
     rig.control(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n{\"jsonrpc\":");
     rig
 }
