@@ -1,6 +1,6 @@
 //! Snapshots in the tree: every version reads what any version has written.
 
-use mainstay_swap_tests::ground::SECRETS;
+use mainstay_swap_tests::ground::{KEYS, SECRETS};
 use mainstay_swap_tests::{golden, program};
 use std::process::Command;
 
@@ -20,7 +20,8 @@ fn every_golden_snapshot_is_read_by_this_version_and_the_next() {
         let shown = Command::new(program::current()).args(["snapshot", "show"]).arg(&path).output().unwrap();
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert!(shown.contains("nexus"), "{shown}");
-        for (_, secret) in SECRETS {
+        assert!(shown.contains("queue"), "{shown}");
+        for secret in SECRETS.map(|(_, secret)| secret).into_iter().chain(KEYS) {
             assert!(!shown.contains(secret), "a secret is shown of {}", path.display());
         }
         count += 1;

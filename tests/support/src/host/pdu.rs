@@ -118,8 +118,9 @@ impl Pdu {
             0 => (0, behind),
             len => (pdo, pdo + len + if data_digest { 4 } else { 0 }),
         };
-        let flags =
-            self.flags | u8::from(header_digest) * flag::HEADER_DIGEST | u8::from(data_digest) * flag::DATA_DIGEST;
+        let digests = [(header_digest, flag::HEADER_DIGEST), (data_digest, flag::DATA_DIGEST)];
+        let digests = digests.into_iter().filter(|(on, _)| *on);
+        let flags = digests.fold(self.flags, |flags, (_, digest)| flags | digest);
         let mut out = vec![self.kind, flags, hlen as u8, start as u8];
         out.extend_from_slice(&(total as u32).to_le_bytes());
         out.extend_from_slice(&self.head);
