@@ -1,7 +1,7 @@
 //! The saved form of an arena's books. Buffers and promises are not in it: their owners adopt and promise again, in any
 //! order, and the sums come out as they were.
 
-use super::{Account, Arena, GRANULE, Region};
+use super::{Account, Arena, Buf, GRANULE, NotFree, Place, Region};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -26,6 +26,47 @@ pub struct ArenaV1 {
     /// Ends of the highest ranges taken in this period and in the one before.
     #[prost(uint64, repeated, tag = "6")]
     pub recent: Vec<u64>,
+}
+
+/// Where a [`Buf`] lies: what every saved form has in its stead.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct PlaceV1 {
+    /// First byte in the region.
+    #[prost(uint64, tag = "1")]
+    pub offset: u64,
+    /// Bytes.
+    #[prost(uint32, tag = "2")]
+    pub len: u32,
+    /// Counted against the promises.
+    #[prost(bool, tag = "3")]
+    pub promised: bool,
+}
+
+impl PlaceV1 {
+    /// That of `buf`.
+    pub fn of(buf: &Buf) -> PlaceV1 {
+        buf.place().into()
+    }
+
+    /// The buffer there.
+    ///
+    /// # Errors
+    /// [`NotFree`].
+    pub fn adopt(self, arena: &Arena) -> Result<Buf, NotFree> {
+        arena.adopt(self.into())
+    }
+}
+
+impl From<Place> for PlaceV1 {
+    fn from(Place { offset, len, promised }: Place) -> PlaceV1 {
+        PlaceV1 { offset, len, promised }
+    }
+}
+
+impl From<PlaceV1> for Place {
+    fn from(PlaceV1 { offset, len, promised }: PlaceV1) -> Place {
+        Place { offset, len, promised }
+    }
 }
 
 /// A saved arena that is none.

@@ -3,7 +3,8 @@
 //! Its payload is not in it: the form says where in the arena that lies, and restoring takes exactly that place.
 
 use super::{Op, Request, Ticket, VolumeId};
-use crate::arena::{Arena, Buf, NotFree, Place};
+use crate::arena::saved::PlaceV1;
+use crate::arena::{Arena, Buf, NotFree};
 
 /// A request, version 1.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -32,16 +33,6 @@ enum OpV1 {
     Mark(MarkV1),
     #[prost(message, tag = "9")]
     Protect(ProtectV1),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-struct PlaceV1 {
-    #[prost(uint64, tag = "1")]
-    offset: u64,
-    #[prost(uint32, tag = "2")]
-    len: u32,
-    #[prost(bool, tag = "3")]
-    promised: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -108,13 +99,11 @@ pub enum Damaged {
 }
 
 fn place(buf: &Buf) -> Option<PlaceV1> {
-    let Place { offset, len, promised } = buf.place();
-    Some(PlaceV1 { offset, len, promised })
+    Some(PlaceV1::of(buf))
 }
 
 fn adopt(saved: Option<PlaceV1>, arena: &Arena) -> Result<Buf, Damaged> {
-    let PlaceV1 { offset, len, promised } = saved.ok_or(Damaged::Missing("payload"))?;
-    Ok(arena.adopt(Place { offset, len, promised })?)
+    Ok(saved.ok_or(Damaged::Missing("payload"))?.adopt(arena)?)
 }
 
 impl Request {

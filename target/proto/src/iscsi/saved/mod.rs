@@ -16,6 +16,7 @@ use super::keys::saved::BadSaved;
 use super::login::{Candidate, Kind, Login};
 use super::pdu::{CmdSn, Isid, Itt, RejectReason, StatSn, TmfResponse, Ttt, tmf_code, tmf_from_code};
 use super::session::{Phase, SessionInfo, Traffic};
+use mainstay_base::arena::saved::PlaceV1;
 use mainstay_base::arena::{Arena, Buf, NotFree, Place};
 use mainstay_base::sam::{Lun, Reply, Status, TaskAttribute};
 use mainstay_base::time::Instant;

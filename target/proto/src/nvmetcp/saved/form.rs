@@ -1,30 +1,6 @@
 //! The messages a connection is saved in.
 
-use mainstay_base::arena::Place;
-
-/// A payload range.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-#[allow(missing_docs)]
-pub struct PlaceV1 {
-    #[prost(uint64, tag = "1")]
-    pub offset: u64,
-    #[prost(uint32, tag = "2")]
-    pub len: u32,
-    #[prost(bool, tag = "3")]
-    pub promised: bool,
-}
-
-impl From<Place> for PlaceV1 {
-    fn from(place: Place) -> PlaceV1 {
-        PlaceV1 { offset: place.offset, len: place.len, promised: place.promised }
-    }
-}
-
-impl From<PlaceV1> for Place {
-    fn from(saved: PlaceV1) -> Place {
-        Place { offset: saved.offset, len: saved.len, promised: saved.promised }
-    }
-}
+use mainstay_base::arena::saved::PlaceV1;
 
 /// A connection, first version. Instants are nanoseconds of the monotonic clock.
 #[derive(Clone, PartialEq, Eq, prost::Message)]

@@ -12,6 +12,7 @@ use super::input::{Body, Input, Sink};
 use super::output::{Output, Ride, Segment};
 use super::pdu::{DIGEST_BYTES, Digests, Framing, HEADER_MAX, Segment as Data};
 use crate::nvme::{Entry, Status};
+use mainstay_base::arena::saved::PlaceV1;
 use mainstay_base::arena::{Arena, Buf, NotFree, Place};
 use mainstay_base::time::Instant;
 use std::collections::{BTreeMap, VecDeque};

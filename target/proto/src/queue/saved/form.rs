@@ -5,6 +5,7 @@ use crate::nvme::controller::saved::ControllerV1;
 use crate::nvme::io::TaskV1;
 use crate::nvme::view::ViewV1;
 use crate::nvmetcp::saved::ConnectionV1;
+use mainstay_base::arena::saved::PlaceV1;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
@@ -102,16 +103,6 @@ pub struct IoV1 {
     pub admin: u64,
     #[prost(uint64, tag = "3")]
     pub heard: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct PlaceV1 {
-    #[prost(uint64, tag = "1")]
-    pub offset: u64,
-    #[prost(uint32, tag = "2")]
-    pub len: u32,
-    #[prost(bool, tag = "3")]
-    pub promised: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

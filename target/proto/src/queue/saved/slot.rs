@@ -1,12 +1,13 @@
 //! The saved form of a command.
 
-use super::form::{AnswerV1, DoingV1, FlushingV1, HalfV1, IoTaskV1, NothingV1, PlaceV1, ReplyV1, SlotV1, TicketV1};
+use super::form::{AnswerV1, DoingV1, FlushingV1, HalfV1, IoTaskV1, NothingV1, ReplyV1, SlotV1, TicketV1};
 use super::{Unreadable, narrow};
 use crate::nvme::io::Task;
 use crate::nvme::{Connect, Entry, Reply, Status};
 use crate::queue::post::Ticket;
 use crate::queue::slots::{Doing, Slot, Slots, Want};
-use mainstay_base::arena::{Arena, Buf, Place};
+use mainstay_base::arena::saved::PlaceV1;
+use mainstay_base::arena::{Arena, Buf};
 use mainstay_base::unit::VolumeId;
 
 const WANTS: [Want; 4] = [Want::Input, Want::Output, Want::Memory, Want::Range];
@@ -18,7 +19,7 @@ pub(super) fn save(index: u16, slot: &Slot) -> SlotV1 {
         serial: slot.serial,
         entry: slot.entry.0.to_vec(),
         given: slot.given,
-        capsule: slot.capsule.as_ref().map(save_place),
+        capsule: slot.capsule.as_ref().map(PlaceV1::of),
         want: WANTS.iter().position(|&want| want == slot.want).unwrap_or_default() as u32,
         aborted: slot.aborted,
         tell: slot.tell.iter().map(ticket).collect(),
@@ -52,13 +53,8 @@ fn restore(saved: SlotV1, arena: &Arena) -> Result<Slot, Unreadable> {
     })
 }
 
-fn save_place(buf: &Buf) -> PlaceV1 {
-    let Place { offset, len, promised } = buf.place();
-    PlaceV1 { offset, len, promised }
-}
-
-fn adopt(PlaceV1 { offset, len, promised }: PlaceV1, arena: &Arena) -> Result<Buf, Unreadable> {
-    arena.adopt(Place { offset, len, promised }).map_err(|error| Unreadable::Command(error.to_string()))
+fn adopt(place: PlaceV1, arena: &Arena) -> Result<Buf, Unreadable> {
+    place.adopt(arena).map_err(|error| Unreadable::Command(error.to_string()))
 }
 
 fn save_reply(reply: &Reply) -> ReplyV1 {

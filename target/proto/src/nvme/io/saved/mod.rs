@@ -5,7 +5,8 @@ mod task;
 
 pub use form::TaskV1;
 
-use mainstay_base::arena::{Arena, Buf, NotFree, Place};
+use mainstay_base::arena::saved::PlaceV1;
+use mainstay_base::arena::{Arena, Buf, NotFree};
 
 /// Why a saved form cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,29 +19,7 @@ pub enum Unfit {
     Field(&'static str),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub struct PlaceV1 {
-    #[prost(uint64, tag = "1")]
-    offset: u64,
-    #[prost(uint32, tag = "2")]
-    len: u32,
-    #[prost(bool, tag = "3")]
-    promised: bool,
-}
-
-impl PlaceV1 {
-    fn of(buf: &Buf) -> PlaceV1 {
-        let Place { offset, len, promised } = buf.place();
-        PlaceV1 { offset, len, promised }
-    }
-
-    fn adopt(&self, arena: &Arena) -> Result<Buf, Unfit> {
-        let place = Place { offset: self.offset, len: self.len, promised: self.promised };
-        Ok(arena.adopt(place)?)
-    }
-}
-
 /// The buffer of a field that may have none.
 fn adopt(place: &Option<PlaceV1>, arena: &Arena) -> Result<Option<Buf>, Unfit> {
-    place.as_ref().map(|place| place.adopt(arena)).transpose()
+    Ok(place.map(|place| place.adopt(arena)).transpose()?)
 }
