@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// The longest packet (RFC 6762 §17), and one byte more.
 const PACKET_BYTES: usize = 9001;
+/// Links at a time, at most: those of the interfaces that have been there longest. A machine of many containers has more.
+pub(super) const LINKS_MAX: usize = 32;
 /// Packets that are taken from a socket before others have their turn.
 const PACKETS: usize = 32;
 /// Of the host's own name so much is used in ours: a label has 63 bytes.
@@ -65,7 +67,8 @@ impl Announcing {
             Ok(interfaces) => interfaces,
             Err(error) => return tracing::debug!("which network interfaces there are: {error}"),
         };
-        let wanted: Vec<_> = interfaces.iter().flat_map(|interface| links(portals, interface)).collect();
+        let wanted: Vec<_> =
+            interfaces.iter().flat_map(|interface| links(portals, interface)).take(LINKS_MAX).collect();
         for known in [&mut self.lost, &mut self.told] {
             known.retain(|id| wanted.iter().any(|(link, _)| link.id == *id));
         }

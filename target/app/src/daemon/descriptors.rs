@@ -1,5 +1,6 @@
 //! How many descriptors we may have, and what that means for the number of sessions.
 
+use super::announcing::LINKS_MAX;
 use crate::config::Config;
 use crate::control::place::CONNECTIONS_MAX;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -30,8 +31,9 @@ pub(super) fn raise_for(config: &Config) -> Room {
         + EACH_VOLUME * config.volumes.len()
         + config.portals.len()
         + config.nvme.portals.len();
+    let links = if config.nvme.discovery.announce { LINKS_MAX } else { 0 };
     // Those who log in, and discovery sessions.
-    let others = others + 2 * config.limits.logins_max;
+    let others = others + links + 2 * config.limits.logins_max;
     let queues = if config.nvme.portals.is_empty() { 0 } else { QUEUES_EACH * wanted };
     let allowed = usize::try_from(raise((others + wanted + queues) as u64)).unwrap_or(usize::MAX);
     let fit = fitting(wanted, others, allowed);

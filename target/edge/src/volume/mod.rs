@@ -116,6 +116,9 @@ impl Volume {
         if let Some(poison) = &record.poison {
             tracing::error!(volume = spec.name, reason = poison.reason, "poisoned before: all writes will be refused");
         }
+        if record.protected {
+            tracing::warn!(volume = spec.name, "write protected by a host of NVMe, until one lifts that (feature 84h)");
+        }
         let behaviour = Behaviour {
             read_only: spec.read_only,
             write_cache: spec.write_cache,
