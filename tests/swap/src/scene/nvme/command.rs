@@ -7,6 +7,7 @@ use mainstay_testkit::host::pdu::{Pdu, kind};
 use mainstay_testkit::host::{
     Cid, Connection, Controller, Data, Done, Entry, Error, Host, Raw, Result, Sgl, Status, command,
 };
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::time::Instant;
 
 /// Answers R2Ts as they come until the command ends.
@@ -232,6 +233,8 @@ fn reads_unread(stage: &mut Stage<'_>) -> Result<(Controller, Vec<Cid>, Vec<u8>)
     let payload = bytes(1 << 20, u64::from(stage.number) + 173);
     controller.write(1, lba, &payload, 512)?;
     let io = &mut controller.io[0];
+    // The kernel takes little for who does not read.
+    set_socket_recv_buffer_size(io.stream(), 64 << 10).map_err(|error| Error::Io(error.into()))?;
     let mut read = || io.start(command::read(1, lba, 2048), Data::ToHost(1 << 20));
     let cids = (0..24).map(|_| read()).collect::<Result<Vec<_>>>()?;
     Ok((controller, cids, payload))
