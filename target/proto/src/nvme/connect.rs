@@ -207,6 +207,35 @@ impl Connect {
         Status::CONNECT_CONTROLLER_BUSY.into()
     }
 
+    /// What the response to a Connect command that was refused means, for people.
+    pub fn why(reply: &Reply) -> String {
+        let status = Status { final_: true, ..reply.status };
+        let words = match (status, reply.result as u32) {
+            (Status::CONNECT_INVALID_PARAMETERS, SUBNQN) => {
+                "no subsystem of that name can be reached through this portal"
+            }
+            (Status::CONNECT_INVALID_PARAMETERS, CNTLID) => {
+                "there is no such controller, or it cannot be reached through this portal"
+            }
+            (Status::CONNECT_INVALID_PARAMETERS, HOSTNQN) => {
+                "the host's name is none, or another than that of its admin queue"
+            }
+            (Status::CONNECT_INVALID_PARAMETERS, IN_DATA) => {
+                "the host's identifier is another than that of its admin queue"
+            }
+            (Status::CONNECT_INVALID_PARAMETERS, SQSIZE) => "the queue is too short or too long",
+            (Status::CONNECT_INVALID_PARAMETERS, QID) => "the host has not been given so many I/O queues",
+            (Status::CONNECT_INVALID_HOST, _) => "the host is not on the subsystem's list",
+            (Status { kind: 1, code: 0x81, .. }, _) => {
+                "every controller that may be is taken, or the one that was asked for"
+            }
+            (Status::CONNECT_INCOMPATIBLE_FORMAT, _) => "the command has a format that is not known",
+            (Status::COMMAND_SEQUENCE_ERROR, _) => "the controller is not enabled, or has this queue already",
+            _ => return format!("{:?}, parameter {:#x}", reply.status, reply.result),
+        };
+        words.to_owned()
+    }
+
     /// The response to the Connect command of an I/O queue whose controller is not there. It may be tried again: a host that
     /// lost its controller a moment ago shall make a new one, not give up.
     pub fn gone() -> Reply {

@@ -198,7 +198,7 @@ impl Queue {
 
     /// Connect fails; the host may try again while there is time, but not fill the log.
     fn refuse(&mut self, cx: &mut Cx<'_>, index: u16, reply: Reply) {
-        let why = format!("{:?}, parameter {:#x}", reply.status, reply.result);
+        let why = Connect::why(&reply);
         cx.effects.push(Effect::Refused { step: "Connect".to_owned(), why });
         self.info.state = State::Connecting;
         self.finish(cx, index, reply);

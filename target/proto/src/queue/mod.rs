@@ -388,6 +388,16 @@ impl Queue {
 
     /// The connection has ended: so do all commands, and the I/O queues of a controller.
     fn end(&mut self, cx: &mut Cx<'_>) {
+        // A host without a key leaves when it is asked for one; of what failed otherwise has been told.
+        if self.info.state == State::Authenticating
+            && self.due.is_some()
+            && self.auth.as_ref().is_some_and(|it| !it.has_failed())
+        {
+            cx.effects.push(Effect::Refused {
+                step: "authentication".to_owned(),
+                why: "the connection ended before the host had proved who it is".to_owned(),
+            });
+        }
         if let Role::Admin(admin) = &self.role {
             admin::end_all(cx, admin.queues.values().copied());
             let controller = &admin.controller;

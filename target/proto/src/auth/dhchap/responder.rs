@@ -213,10 +213,15 @@ impl Responder {
         !matches!(self.phase, Phase::Idle | Phase::Over)
     }
 
+    /// An exchange has failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Over | Phase::Failing(..))
+    }
+
     /// Forgets an exchange that the host has not gone on with for KATO, or two minutes without one (base §8.13.2). An earlier proof stands;
     /// without one the owner closes the connection.
     pub fn expire(&mut self) {
-        if !matches!(self.phase, Phase::Over | Phase::Failing(..)) {
+        if !self.has_failed() {
             self.phase = Phase::Idle;
         }
     }

@@ -150,6 +150,23 @@ fn discovery_is_for_everyone_and_everywhere() {
 }
 
 #[test]
+fn a_refusal_says_why() {
+    let why = |connect: Connect, portal, hosts| {
+        Connect::why(&connect.admit(&site(Controllers::Static(1), hosts), portal).unwrap_err())
+    };
+    let name = "no subsystem of that name can be reached through this portal";
+    assert_eq!(why(Connect { subnqn: "nqn.2026-11.internal.mainstay:nonsense".into(), ..connect() }, 0, None), name);
+    assert_eq!(why(connect(), 1, None), name, "discovery only");
+    assert_eq!(why(connect(), 0, Some(Vec::new())), "the host is not on the subsystem's list");
+    assert_eq!(
+        why(Connect { cntlid: 7, ..connect() }, 0, None),
+        "there is no such controller, or it cannot be reached through this portal"
+    );
+    assert_eq!(Connect::why(&Connect::busy()), "every controller that may be is taken, or the one that was asked for");
+    assert_eq!(Connect::why(&Status::INTERNAL_ERROR.into()), "Status(0/06h), parameter 0x0");
+}
+
+#[test]
 fn what_may_come_back_may_be_tried_again() {
     assert!(!Connect::busy().status.final_ && !Connect::gone().status.final_);
     assert_eq!(Connect::gone().result, 0x1_0010);

@@ -129,15 +129,19 @@ impl Controller {
         if addressed(entry)? != Property::Configuration {
             return Err(Status::INVALID_FIELD);
         }
+        let was_live = self.is_live();
         match self.properties.configure(entry.dword(12), !self.is_discovery()) {
             Turn::Nothing => {}
             Turn::Started | Turn::Refused | Turn::ShutDown => self.stale = true,
             Turn::Reset => self.start_over(cx),
         }
+        if self.is_live() != was_live {
+            self.keep_alive.restart(!was_live, cx.now);
+        }
         Ok(Outcome::Reply(Reply::OK))
     }
 
-    /// Controller reset (base §3.7.2). The admin queue stays, and so do the timer and what was saved.
+    /// Controller reset (base §3.7.2). The admin queue stays, and so does what was saved.
     fn start_over(&mut self, cx: &AdminCx<'_>) {
         self.features.reset(cx.now);
         self.events.reset();
@@ -168,7 +172,7 @@ impl Controller {
         if self.keep_alive.timeout_ms == 0 {
             return Err(Status::KEEP_ALIVE_TIMEOUT_INVALID);
         }
-        self.keep_alive.restart(cx.now);
+        self.keep_alive.restart(self.is_live(), cx.now);
         Ok(Outcome::Reply(Reply::OK))
     }
 }

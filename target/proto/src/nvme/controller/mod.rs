@@ -296,7 +296,7 @@ impl Controller {
 
     /// Time passes. True: the host has not been heard for too long, the association is to be ended (base §3.9.4).
     pub fn tick(&mut self, now: Instant) -> bool {
-        let expired = self.keep_alive.expired(now);
+        let expired = self.keep_alive.expired(self.is_live(), now);
         if expired {
             (self.properties.fatal, self.properties.ready) = (true, false);
             self.stale = true;

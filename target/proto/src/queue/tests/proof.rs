@@ -157,6 +157,25 @@ fn a_wrong_key_ends_the_connection_and_is_told_with_the_reason() {
     });
 }
 
+/// Linux without a key reads that it has to prove who it is, and leaves.
+#[test]
+fn a_host_without_a_key_is_told_of() {
+    both(|world| {
+        let keys = keys(0, false);
+        world.site.subsystems[0].keys = Some(keys.clone());
+        for steps in [0, 2] {
+            let mut admin = challenged(world, &connect(0, 0xffff));
+            let mut prover = Prover::new(&keys);
+            for _ in 0..steps {
+                prover.step(world, &mut admin).unwrap();
+            }
+            world.call(admin.index, |queue, cx| queue.disconnected(cx));
+            assert!(world.is_gone(admin.index));
+        }
+        assert_eq!(world.notices, ["authentication: the connection ended before the host had proved who it is"; 2]);
+    });
+}
+
 #[test]
 fn who_pauses_too_long_between_two_messages_is_dropped() {
     both(|world| {

@@ -41,7 +41,7 @@ pub(in super::super) fn set(
     }
     let value = entry.dword(11);
     match fid {
-        KEEP_ALIVE => controller.keep_alive.set(value, cx.now),
+        KEEP_ALIVE => controller.keep_alive.set(value, controller.is_live(), cx.now),
         POWER_MANAGEMENT if value & 0x1f != 0 => return Err(Status::INVALID_FIELD),
         COMMAND_SET_PROFILE if value & 0x1ff != 0 => return Err(Status::INVALID_FIELD),
         POWER_MANAGEMENT | COMMAND_SET_PROFILE => {}

@@ -165,8 +165,9 @@ fn what_a_host_has_set_stays_with_a_static_controller() {
 fn silence_ends_the_association_and_any_traffic_prevents_it() {
     both(|rig| {
         assert_eq!(rig.controller.deadline(), Some(Instant(10_000_000_000)));
+        rig.controller.heard();
         rig.after(10_000);
-        assert!(!rig.tick(), "it was enabled in that time");
+        assert!(!rig.tick(), "it was heard in that time");
         rig.after(9_999);
         assert!(!rig.tick());
         rig.controller.heard();
