@@ -27,7 +27,8 @@ connect() {
     CTRL=/dev/$(controllers_of "$nqn" | tail -n 1)
     udevadm settle --timeout=90
 }
-disconnect() { nvme disconnect -n "$prefix:$1" && ! disk_of "$prefix:$1"; }
+# It waits for udev, which looks once more at a disk that has been written to, and would find it gone.
+disconnect() { udevadm settle --timeout=30; nvme disconnect -n "$prefix:$1" && ! disk_of "$prefix:$1"; }
 # not_connected NAME OPTION...: the kernel gives up.
 not_connected() { ! connect "$@" || { disconnect "$1"; return 1; }; }
 

@@ -7,9 +7,10 @@ has() { grep -Eq -- "$2" <<<"$1" || { echo "no $2 in:"; echo "$1"; return 1; }; 
 # The kernel's log since the last look has none of the $complaints of the protocol.
 quiet() {
     local seen
-    # What a new session or a reset brings, once for each unit, is only news; and which of its work queues wait for which is the
-    # kernel's own affair.
-    seen=$(dmesg --notime | grep -E "$complaints" | grep -v -e 'Power-on or device reset occurred' -e 'check_flush_dependency')
+    # What a new session or a reset brings, once for each unit, is only news. The kernel's own affair is which of its work queues
+    # wait for which, that it does not repeat a read ahead on another way, and that a disconnect overtakes a keep alive.
+    seen=$(dmesg --notime | grep -E "$complaints" |
+        grep -Ev 'Power-on or device reset occurred|check_flush_dependency|nvme_keep_alive_end_io error=4|nvme[0-9]+c[0-9]+n[0-9]+: I/O Cmd|dev nvme[0-9]+c[0-9]+n[0-9]+,.*READ\) flags 0x[0-9a-f]*80700')
     dmesg -C
     [[ -z $seen ]] || { tail -n 20 <<<"$seen"; return 1; }
 }

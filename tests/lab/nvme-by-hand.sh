@@ -18,7 +18,7 @@ expect "the kernel is content with the connection" quiet
 
 expect "id-ctrl" has "$(nvme id-ctrl "$CTRL")" "^subnqn +: $prefix:open"
 expect "id-ns" has "$(nvme id-ns "$DISK")" "^nsze +: 0x60000"
-expect "id-ns of every namespace" has "$(nvme id-ns "$CTRL" -n 7)" "^nsze +: 0x8000"
+expect "id-ns of every namespace" has "$(nvme id-ns "$CTRL" -n 7)" "^nsze +: 0x10000"
 expect "ns-descs" has "$(nvme ns-descs "$DISK" | xargs)" "eui64 : [0-9a-f]{16} nguid : [0-9a-f]{32} uuid : [0-9a-f-]{36} csi : 0"
 expect "list-ns" has "$(nvme list-ns "$CTRL" | xargs)" "0x1 .*0x7"
 expect "list-ns, allocated" nvme list-ns "$CTRL" --all
