@@ -5,13 +5,13 @@
 #
 #   tests/lab/lab run --bin build/release/mainstay --share-ro tests=tests tests/lab/nvme.sh [PART...]
 #
-# Parts: by-hand files cuts kinds access auth ways, and swaps, which wants a release build; all but the last unless some are named.
+# Parts: by-hand files cuts kinds access auth ways swaps; all of them unless some are named. SWAPS (20): how many swaps.
 set -u
 . /mnt/share/tests/lab/daemon.sh
 . /mnt/share/tests/lab/host.sh
 . /mnt/share/tests/lab/swaps.sh
 
-parts=" ${*:-by-hand files cuts kinds access auth ways} "
+parts=" ${*:-by-hand files cuts kinds access auth ways swaps} "
 part() { [[ $parts == *" $1 "* ]] && lab_log "$2"; }
 
 # Every hash, every group; the great groups take seconds here.
@@ -364,20 +364,23 @@ if part ways "two ways to a disk"; then
     dmesg -C
 fi
 
-if part swaps "twenty swaps under load"; then
-    expect "connect on two ways" connect open
-    expect "connect" connect open at=127.0.0.2
+swaps=${SWAPS:-20}
+if part swaps "$swaps swaps under load"; then
+    # A rehearsal takes the emulated processors for seconds.
+    patient=--keep-alive-tmo=20
+    expect "connect on two ways" connect open $patient
+    expect "connect" connect open at=127.0.0.2 $patient
     files=$DISK
-    expect "connect with keys and digests" connect both-ways --dhchap-secret="$key" --dhchap-ctrl-secret="$back" --hdr-digest --data-digest
+    expect "connect with keys and digests" connect both-ways $patient --dhchap-secret="$key" --dhchap-ctrl-secret="$back" --hdr-digest --data-digest
     guarded=$DISK
-    nvme discover -t tcp -a 127.0.0.1 -s 8009 --persistent --keep-alive-tmo=5 >/dev/null
+    nvme discover -t tcp -a 127.0.0.1 -s 8009 --persistent $patient >/dev/null
     mkdir -p /mnt/disk
     expect "mkfs.ext4" mkfs.ext4 -q "$files"
     expect "mount" mount "$files" /mnt/disk
     identity() {
         associations
         echo "process $DAEMON, $(grep -c '"event":"login"' /run/events) logins"
-        ls -l "$files" "$guarded"
+        stat -c "%n %t:%T" "$files" "$guarded"
         kill -0 "$DAEMON"
     }
     before=$(identity)
@@ -385,7 +388,7 @@ if part swaps "twenty swaps under load"; then
     hammer files /mnt/disk/file & of_files=$!
     hammer guarded "$guarded" & of_guarded=$!
     sleep 2
-    expect "twenty swaps" swap_many 20
+    expect "$swaps swaps" swap_many "$swaps"
     touch /run/enough
     all_passed() { wait "$of_files" && wait "$of_guarded" && (($(</run/rounds.files) > 0 && $(</run/rounds.guarded) > 0)); }
     expect "every byte that fio wrote is what it read" all_passed
