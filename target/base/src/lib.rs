@@ -5,6 +5,7 @@
 
 pub mod arena;
 pub mod metrics;
+pub mod outgoing;
 pub mod path;
 pub mod reach;
 pub mod sam;

@@ -16,6 +16,7 @@ const FLOORS: [(&str, &str); 4] = [
 const ARROWS: &[(&str, &str, &[&str])] = &[
     ("base", "arena", &[]),
     ("base", "metrics", &[]),
+    ("base", "outgoing", &["arena"]),
     ("base", "path", &[]),
     ("base", "reach", &[]),
     ("base", "sam", &["wire"]),

@@ -1,18 +1,12 @@
-//! Bytes on their way out: headers and small data in one run of bytes, payload by reference, so that one writev sends
-//! many PDUs.
+//! PDUs on their way out.
 
 use crate::iscsi::pdu::{BHS_BYTES, Bhs, Itt, padding};
 use mainstay_base::arena::Buf;
+use mainstay_base::outgoing::Outgoing;
 use mainstay_base::wire::crc32c;
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The most slices given out for one writev.
-const SLICES_MAX: usize = 64;
-/// Sent bytes kept at the front of the run before it is moved up.
-const SLACK_BYTES: usize = 16 * 1024;
 
 /// Which digests the full feature phase uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,69 +15,43 @@ pub(in crate::iscsi) struct Digests {
     pub data: bool,
 }
 
-#[derive(Debug)]
-pub(in crate::iscsi) enum Segment {
-    /// So many bytes of the run.
-    Bytes(usize),
-    Payload {
-        data: Arc<Buf>,
-        range: Range<u32>,
-    },
-}
-
-/// The queue.
+/// The queue; the last PDU can be a Data-In of a task, on which a status can still ride.
 #[derive(Debug, Default)]
-pub(in crate::iscsi) struct Output {
-    bytes: Vec<u8>,
-    /// How many of `bytes` were sent.
-    start: usize,
-    segments: VecDeque<Segment>,
-    queued: usize,
-    /// The last PDU queued is a Data-In of this task, its header is at this index of `bytes`: a status can still ride
-    /// on it while none of it was sent.
-    ride: Option<(Itt, usize)>,
-}
+pub(in crate::iscsi) struct Output(pub Outgoing<Itt>);
 
 impl Output {
     /// Bytes not sent yet.
     pub fn len(&self) -> usize {
-        self.queued
+        self.0.len()
     }
 
     /// Of these, bytes that are not payload by reference.
     pub fn run(&self) -> usize {
-        self.bytes.len() - self.start
+        self.0.run()
     }
 
     /// Queue a PDU with `data` copied behind its header.
     pub fn push(&mut self, digests: Digests, bhs: &Bhs, data: &[u8]) {
         self.begin(digests, bhs);
         if !data.is_empty() {
-            self.bytes(data);
+            self.0.bytes(data);
             self.end(digests, data);
         }
     }
 
     /// Queue a Data-In of task `itt`, its payload by reference.
     pub fn push_payload(&mut self, digests: Digests, bhs: &Bhs, itt: Itt, data: &Arc<Buf>, range: Range<u32>) {
-        let header = self.begin(digests, bhs);
+        let begin = self.begin(digests, bhs);
         if !range.is_empty() {
-            let payload = &data[range.start as usize..range.end as usize];
-            self.queued += payload.len();
-            self.segments.push_back(Segment::Payload { data: data.clone(), range });
+            let payload = self.0.payload(data, range);
             self.end(digests, payload);
         }
-        self.ride = Some((itt, header));
+        self.0.end(begin, itt);
     }
 
     /// Let `change` rewrite the header of the last PDU, if it is a Data-In of `itt` and none of it was sent.
     pub fn amend(&mut self, digests: Digests, itt: Itt, change: impl FnOnce(&Bhs) -> Bhs) -> bool {
-        let Some((tag, header)) = self.ride.take() else { return false };
-        if tag != itt || header < self.start {
-            return false;
-        }
-        let Some((bhs, rest)) = self.bytes.get_mut(header..).and_then(|tail| tail.split_first_chunk_mut::<BHS_BYTES>())
-        else {
+        let Some((bhs, rest)) = self.0.take_last(itt).and_then(|pdu| pdu.split_first_chunk_mut::<BHS_BYTES>()) else {
             return false;
         };
         *bhs = change(bhs);
@@ -96,122 +64,39 @@ impl Output {
     }
 
     fn begin(&mut self, digests: Digests, bhs: &Bhs) -> usize {
-        self.ride = None;
-        let at = self.bytes.len();
-        self.bytes(bhs);
+        let begin = self.0.begin();
+        self.0.bytes(bhs);
         if digests.header {
-            self.bytes(&crc32c(0, bhs).to_le_bytes());
+            self.0.bytes(&crc32c(0, bhs).to_le_bytes());
         }
-        at
+        begin
     }
 
     fn end(&mut self, digests: Digests, data: &[u8]) {
         let pad = &[0; 3][..padding(data.len())];
-        self.bytes(pad);
+        self.0.bytes(pad);
         if digests.data {
-            self.bytes(&crc32c(crc32c(0, data), pad).to_le_bytes());
-        }
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.bytes.extend_from_slice(bytes);
-        self.queued += bytes.len();
-        match self.segments.back_mut() {
-            Some(Segment::Bytes(len)) => *len += bytes.len(),
-            _ => self.segments.push_back(Segment::Bytes(bytes.len())),
+            self.0.bytes(&crc32c(crc32c(0, data), pad).to_le_bytes());
         }
     }
 
     /// The bytes to send next, as far as one writev goes.
     pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>) {
-        let mut at = self.start;
-        for segment in self.segments.iter().take(SLICES_MAX) {
-            match segment {
-                Segment::Bytes(len) => {
-                    slices.push(IoSlice::new(&self.bytes[at..at + len]));
-                    at += len;
-                }
-                Segment::Payload { data, range } => {
-                    slices.push(IoSlice::new(&data[range.start as usize..range.end as usize]));
-                }
-            }
-        }
+        self.0.slices(slices);
     }
 
     /// `n` bytes were taken.
-    pub fn sent(&mut self, mut n: usize) {
-        n = n.min(self.queued);
-        self.queued -= n;
-        while n > 0 {
-            let Some(segment) = self.segments.front_mut() else { break };
-            let (took, left) = match segment {
-                Segment::Bytes(len) => {
-                    let took = n.min(*len);
-                    *len -= took;
-                    self.start += took;
-                    (took, *len)
-                }
-                Segment::Payload { range, .. } => {
-                    let took = n.min(range.len());
-                    range.start += took as u32;
-                    (took, range.len())
-                }
-            };
-            n -= took;
-            if left == 0 {
-                self.segments.pop_front();
-            }
-        }
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-            self.ride = None;
-        } else if self.start > SLACK_BYTES {
-            self.bytes.drain(..self.start);
-            let start = std::mem::take(&mut self.start);
-            self.ride = self.ride.filter(|(_, header)| *header >= start).map(|(itt, header)| (itt, header - start));
-        }
+    pub fn sent(&mut self, n: usize) {
+        self.0.sent(n);
     }
 
     /// Forget everything.
     pub fn clear(&mut self) {
-        *self = Output::default();
+        self.0.clear();
     }
 
     /// Give spare memory back.
     pub fn shrink(&mut self) {
-        if self.queued == 0 {
-            self.clear();
-        }
-    }
-
-    /// What a snapshot keeps: the bytes of the run, the segments, and the header a status can ride on.
-    pub fn parts(&self) -> (&[u8], impl Iterator<Item = &Segment>, Option<(Itt, usize)>) {
-        let ride = self.ride.filter(|(_, header)| *header >= self.start);
-        (&self.bytes[self.start..], self.segments.iter(), ride.map(|(itt, header)| (itt, header - self.start)))
-    }
-
-    /// The queue of a snapshot; none if the parts do not fit each other.
-    pub fn from_parts(bytes: Vec<u8>, segments: VecDeque<Segment>, ride: Option<(Itt, usize)>) -> Option<Output> {
-        let (mut run, mut queued) = (0usize, 0usize);
-        for segment in &segments {
-            let len = match segment {
-                Segment::Bytes(len) => {
-                    run = run.checked_add(*len)?;
-                    *len
-                }
-                Segment::Payload { data, range } => {
-                    if range.end as usize > data.len() || range.start >= range.end {
-                        return None;
-                    }
-                    range.len()
-                }
-            };
-            queued = queued.checked_add(len)?;
-        }
-        (run == bytes.len()).then_some(Output { bytes, start: 0, segments, queued, ride })
+        self.0.shrink_to(0, 0);
     }
 }

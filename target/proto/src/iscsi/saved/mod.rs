@@ -6,7 +6,7 @@ mod task;
 pub use form::*;
 
 use super::connection::input::{Body, Input, Purpose, Sink};
-use super::connection::output::{Digests, Output, Segment};
+use super::connection::output::{Digests, Output};
 use super::connection::tasks::Tasks;
 use super::connection::window::{Held, Window, WindowParts};
 use super::connection::{Connection, Limits, Pending, TextExchange, Timers};
@@ -18,6 +18,7 @@ use super::pdu::{CmdSn, Isid, Itt, RejectReason, StatSn, TmfResponse, Ttt, tmf_c
 use super::session::{Phase, SessionInfo, Traffic};
 use mainstay_base::arena::saved::PlaceV1;
 use mainstay_base::arena::{Arena, Buf, NotFree, Place};
+use mainstay_base::outgoing::{Outgoing, Segment};
 use mainstay_base::sam::{Lun, Reply, Status, TaskAttribute};
 use mainstay_base::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
@@ -271,7 +272,7 @@ fn restore_body(saved: BodyV1, arena: &Arena) -> Restored<Body> {
 }
 
 fn save_output(output: &Output) -> OutputV1 {
-    let (bytes, segments, ride) = output.parts();
+    let (bytes, segments, ride) = output.0.parts();
     let segments = segments.map(|segment| match segment {
         Segment::Bytes(len) => SegmentV1 { bytes: *len as u64, ..SegmentV1::default() },
         Segment::Payload { data, range } => {
@@ -304,7 +305,7 @@ fn restore_output(saved: OutputV1, arena: &Arena) -> Restored<Output> {
     }
     let at = narrow(saved.ride_at, "queued status")?;
     let ride = saved.ride_itt.map(|itt| (Itt(itt), at));
-    need(Output::from_parts(saved.bytes, segments, ride), "queued output")
+    Ok(Output(need(Outgoing::from_parts(saved.bytes, segments, ride), "queued output")?))
 }
 
 fn save_command(command: &Command) -> CommandV1 {

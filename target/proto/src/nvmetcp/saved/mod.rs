@@ -9,11 +9,12 @@ use super::connection::{Connection, Incoming, Limits, Timers, Waiting, What};
 use super::event::{Event, Given, Notice, Tag};
 use super::info::{Info, Phase, Traffic};
 use super::input::{Body, Input, Sink};
-use super::output::{Output, Ride, Segment};
+use super::output::Output;
 use super::pdu::{DIGEST_BYTES, Digests, Framing, HEADER_MAX, Segment as Data};
 use crate::nvme::{Entry, Status};
 use mainstay_base::arena::saved::PlaceV1;
 use mainstay_base::arena::{Arena, Buf, NotFree, Place};
+use mainstay_base::outgoing::{Outgoing, Segment};
 use mainstay_base::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -280,7 +281,7 @@ fn restore_waiting(saved: &WaitingV1) -> Restored<Waiting> {
 }
 
 fn save_output(output: &Output) -> OutputV1 {
-    let (bytes, segments, ride) = output.parts();
+    let (bytes, segments, ride) = output.0.parts();
     let segments = segments.map(|segment| match segment {
         Segment::Bytes(len) => SegmentV1 { bytes: *len as u64, ..SegmentV1::default() },
         Segment::Payload { data, range } => {
@@ -290,8 +291,8 @@ fn save_output(output: &Output) -> OutputV1 {
     OutputV1 {
         bytes: bytes.to_vec(),
         segments: segments.collect(),
-        ride_tag: ride.map(|ride| ride.tag.into()),
-        ride_at: ride.map_or(0, |ride| ride.at as u64),
+        ride_tag: ride.map(|ride| ride.0.into()),
+        ride_at: ride.map_or(0, |ride| ride.1 as u64),
     }
 }
 
@@ -313,8 +314,8 @@ fn restore_output(saved: &OutputV1, arena: &Arena) -> Restored<Output> {
     }
     let at = narrow(saved.ride_at, "queued header")?;
     let tag = saved.ride_tag.map(|tag| narrow(tag, "tag")).transpose()?;
-    let ride = tag.map(|tag| Ride { tag, at });
-    need(Output::from_parts(saved.bytes.clone(), segments, ride), "queued output")
+    let ride = tag.map(|tag| (tag, at));
+    Ok(Output(need(Outgoing::from_parts(saved.bytes.clone(), segments, ride), "queued output")?))
 }
 
 fn save_event(event: &Event) -> EventV1 {
