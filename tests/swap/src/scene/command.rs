@@ -6,6 +6,7 @@ use mainstay_testkit::initiator::{
     Command, Error, Pdu, Result, Session, cdb, opcode, pdu,
     task::{attribute, function},
 };
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::time::{Duration, Instant};
 
 /// Takes PDUs in until `count` R2Ts wait to be answered.
@@ -283,6 +284,8 @@ pub(super) fn write_verify(stage: &mut Stage<'_>) -> Result<Scene> {
 fn reads_unread(stage: &mut Stage<'_>) -> Result<(Session, Vec<u32>, Vec<u8>)> {
     let mut session = stage.session("open", 0)?;
     open_window(&mut session, 0, 6)?;
+    // The kernel takes little for who does not read.
+    set_socket_recv_buffer_size(session.stream(), 64 << 10).map_err(std::io::Error::from)?;
     let lba = stage.ground.plot(stage.number, 512);
     let payload = bytes(4 << 20, u64::from(stage.number) + 53);
     session.write16(0, lba, &payload, 512)?.good()?;
