@@ -4,9 +4,12 @@ use super::slots::Doing;
 use super::{Cx, Effect, Queue, State};
 use crate::auth::dhchap::{self, Failure, Given, Power, Proof, Taken, Terms, Transfer, Verdict};
 use crate::nvme::{Reply, Site, Status};
+use std::time::Duration;
 
 /// Bytes an AUTH_Receive is filled up to, at most: hosts have room for a page.
 const ANSWER_MAX: usize = 4096;
+/// How long an exchange on a live queue may stand still (base §8.13.2, as without KATO: of that only the admin queue knows).
+const STANDSTILL: Duration = Duration::from_secs(120);
 
 impl Queue {
     /// What the host of this queue must prove, as the site says now.
@@ -57,7 +60,9 @@ impl Queue {
     pub(super) fn auth_receive(&mut self, cx: &mut Cx<'_>, index: u16) {
         let Some(bytes) = self.slots.at(index).map(|slot| slot.given) else { return };
         let Some(auth) = &mut self.auth else { return };
-        match auth.give(bytes) {
+        let given = auth.give(bytes);
+        self.check_proof(cx);
+        match given {
             Given::Wait => self.becomes(index, Doing::Proving),
             Given::Nothing => self.deny(cx, index, Status::COMMAND_SEQUENCE_ERROR),
             Given::Small { .. } => self.deny(cx, index, Status::INVALID_FIELD),
@@ -83,18 +88,46 @@ impl Queue {
         if let (Some(auth), Some(keys)) = (&mut self.auth, &keys) {
             let terms = Terms { keys, host: &self.info.host, subsystem: &self.info.subnqn };
             auth.computed(&terms, power);
-            for index in self.slots.oldest_first(|slot| matches!(slot.doing, Doing::Proving)) {
-                self.auth_receive(cx, index);
-            }
+            self.check_proof(cx);
+            self.answer_provers(cx);
         }
         self.settle(cx);
     }
 
+    fn answer_provers(&mut self, cx: &mut Cx<'_>) {
+        for index in self.slots.oldest_first(|slot| matches!(slot.doing, Doing::Proving)) {
+            self.auth_receive(cx, index);
+        }
+    }
+
     /// Each message is a sign of life.
     fn auth_goes_on(&mut self, cx: &Cx<'_>) {
-        if self.info.state == State::Authenticating {
+        self.check_proof(cx);
+        match self.info.state {
+            State::Authenticating => self.due = Some(cx.now + cx.site.limits.connect_timeout),
+            State::Ready => {
+                let under_way = self.auth.as_ref().is_some_and(|auth| auth.in_progress());
+                self.due = under_way.then_some(cx.now + STANDSTILL);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who tries in vain to prove anew who it is has proven nothing any more.
+    fn check_proof(&mut self, cx: &Cx<'_>) {
+        let unproven = self.auth.as_ref().is_some_and(|auth| auth.proof().is_none());
+        if unproven && self.info.state == State::Ready {
+            self.info.state = State::Authenticating;
             self.due = Some(cx.now + cx.site.limits.connect_timeout);
         }
+    }
+
+    /// The host did not go on with proving anew who it is: what it has proven before stands.
+    pub(super) fn auth_expires(&mut self, cx: &mut Cx<'_>) {
+        if let Some(auth) = &mut self.auth {
+            auth.expire();
+        }
+        self.answer_provers(cx);
     }
 
     fn proven(&mut self, proof: &Proof) {

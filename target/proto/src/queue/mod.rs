@@ -182,7 +182,7 @@ pub struct Queue {
     seed: Option<Zeroizing<[u8; 32]>>,
     /// Connects that failed.
     refused: u32,
-    /// When the host must have gone on with connecting.
+    /// When the host must have gone on with connecting, or with proving anew who it is.
     due: Option<Instant>,
     /// There is a Disconnect, which waits for all others.
     leaving: bool,
@@ -300,8 +300,12 @@ impl Queue {
         if !self.ending {
             if self.due.is_some_and(|due| due <= cx.now) {
                 self.due = None;
-                let step = if self.info.state == State::Authenticating { "authentication" } else { "Connect" };
-                self.unproven(cx, step, "the host did not go on in time");
+                let late = "the host did not go on in time";
+                match self.info.state {
+                    State::Ready => self.auth_expires(cx),
+                    State::Authenticating => self.unproven(cx, "authentication", late),
+                    _ => self.unproven(cx, "Connect", late),
+                }
             }
             self.tick_controller(cx);
         }
@@ -348,6 +352,11 @@ impl Queue {
     /// Closed, and nothing of it is at a store: it can be dropped.
     pub fn has_ended(&self) -> bool {
         self.ending && self.slots.is_empty()
+    }
+
+    /// It has ended, and something of it is still at a store.
+    pub fn lingers(&self) -> bool {
+        self.ending && !self.slots.is_empty()
     }
 
     /// A store's answer.

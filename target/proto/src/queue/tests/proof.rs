@@ -219,3 +219,52 @@ fn malformed_messages_are_answered_and_never_believed() {
         world.notices.clone()
     });
 }
+
+/// Base §8.13.2: who fails to prove anew who it is loses what it had, whether it asks for the verdict or not.
+#[test]
+fn who_proves_itself_anew_in_vain_is_not_served() {
+    both(|world| {
+        let keys = keys(0, false);
+        world.site.subsystems[0].keys = Some(keys.clone());
+        let mut admin = challenged(world, &connect(0, 0xffff));
+        prove(world, &mut admin, &keys).unwrap();
+        admin.enable(world);
+        let mut io = challenged(world, &connect(1, admin.cntlid));
+        prove(world, &mut io, &keys).unwrap();
+        let other = Keys { hashes: vec![Hash::Sha512 as u8], ..keys };
+        for host in [&mut io, &mut admin] {
+            Prover::new(&other).step(world, host).unwrap();
+        }
+        assert_eq!(status(&io.ask(world, rw(1, 1, 0, 1), &[1; 512])), Status::AUTHENTICATION_REQUIRED);
+        assert_eq!(status(&admin.ask(world, self::admin(0x18), &[])), Status::AUTHENTICATION_REQUIRED);
+        let (_, pdus) = Host::connecting(world, &connect(2, admin.cntlid));
+        assert_eq!((statuses(&pdus)[0].1.kind, statuses(&pdus)[0].1.code), (1, 0x82));
+        world.pass(Duration::from_secs(15));
+        assert!(world.is_gone(io.index) && world.is_gone(admin.index));
+        world.notices.clone()
+    });
+}
+
+/// Base §8.13.2.
+#[test]
+fn an_exchange_that_stands_still_is_forgotten_and_the_old_proof_stands() {
+    both(|world| {
+        let keys = keys(0, false);
+        world.site.subsystems[0].keys = Some(keys.clone());
+        let mut admin = challenged(world, &connect(0, 0xffff));
+        prove(world, &mut admin, &keys).unwrap();
+        let mut again = Prover::new(&keys);
+        for _ in 0..2 {
+            again.step(world, &mut admin).unwrap();
+        }
+        world.pass(Duration::from_secs(120));
+        let Step::Send(message) = again.initiator.step() else { panic!() };
+        let late = admin.ask(world, transfer(5, message.len() as u32), &message);
+        assert_eq!(status(&late), Status::COMMAND_SEQUENCE_ERROR);
+        assert_eq!(world.queue(admin.index).info().state, State::Ready);
+        prove(world, &mut admin, &keys).unwrap();
+        world.pass(Duration::from_secs(120));
+        assert!(!world.is_gone(admin.index));
+        world.notices.clone()
+    });
+}
