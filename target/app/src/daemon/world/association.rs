@@ -24,10 +24,7 @@ impl World {
             Effect::Admin(candidate) => self.associate(id, &candidate),
             Effect::Join(join) => self.join(id, &join),
             Effect::Post { to, post } => self.with_queue(to, |queue, cx| queue.deliver(cx, id, post)),
-            Effect::Compute(work) => {
-                self.computations.push_back((id, work));
-                self.to_compute.notify_one();
-            }
+            Effect::Compute(work) => self.ask_to_compute(id, work),
             Effect::Change(Change::Cache(volume)) => {
                 if let Some(unit) = self.units.get_mut(volume.0 as usize) {
                     unit.mode_changed();
@@ -90,18 +87,25 @@ impl World {
         }
     }
 
-    /// Whether a connection of this host is gone that still has requests at a store.
+    /// Whether a queue of this host has ended that still has requests at a store.
     fn lingers(&self, host: &str) -> bool {
-        let is_one = |queue: &Queue| queue.info().host == host && queue.tasks_live() > 0;
-        let mut gone = self.connections.values().filter(|connection| connection.gone);
-        gone.any(|connection| connection.machine.queue().is_some_and(is_one))
+        let is_one = |queue: &Queue| queue.info().host == host && queue.lingers();
+        self.connections.values().any(|connection| connection.machine.queue().is_some_and(is_one))
     }
 
-    /// A connection has ended: who waited for that asks again.
+    /// A connection has ended: who waited for that asks again, if it is still there.
     pub(super) fn connect_fenced(&mut self) {
         for (id, effect) in std::mem::take(&mut self.fenced) {
-            self.carry_out_nvme(id, effect);
+            if self.knows(id) {
+                self.carry_out_nvme(id, effect);
+            }
         }
+    }
+
+    /// How many wait so.
+    #[cfg(test)]
+    pub fn fenced(&self) -> usize {
+        self.fenced.len()
     }
 
     fn join(&mut self, id: NexusId, join: &Join) {
@@ -159,6 +163,16 @@ impl World {
         if info.is_controller() {
             self.nvme.ended((info.subsystem, info.cntlid), id);
         }
+        self.computations.retain(|&(asker, _)| asker != id);
+    }
+
+    /// A queue waits for no more than its last wish, so it has one place in the line.
+    fn ask_to_compute(&mut self, id: NexusId, work: Work) {
+        match self.computations.iter_mut().find(|(asker, _)| *asker == id) {
+            Some(asked) => asked.1 = work,
+            None => self.computations.push_back((id, work)),
+        }
+        self.to_compute.notify_one();
     }
 
     /// What is to be computed next, while nothing is held back.

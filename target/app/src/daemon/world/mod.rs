@@ -543,7 +543,8 @@ impl World {
             connection.changed.notify_one();
         }
         if connection.gone && connection.machine.has_ended() {
-            self.forget(id);
+            // What it has wished for last is carried out before.
+            if self.queue.is_empty() { self.forget(id) } else { self.touch(id) }
         }
     }
 

@@ -2,19 +2,14 @@
 
 use super::rig::{Rig, cdb10, command, wire};
 use super::whole::{busy, restored};
-use crate::config::{Config, ServeOptions};
 use crate::daemon::saved::{Forms, digest, rehearsal};
 use crate::daemon::swap::live_snapshot;
 use crate::daemon::world::Hold;
 use mainstay_base::sam::NexusId;
 use mainstay_base::time::Instant;
-use mainstay_proto::host::command as nvme;
-use mainstay_proto::host::queue::Data;
-use mainstay_proto::queue::State;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Buffers go from one connection to the next while the snapshot is taken; each is saved as it was at the beginning.
 #[test]
@@ -128,29 +123,4 @@ fn nobody_is_late_within_a_pause_nor_right_after_it() {
         world.tick();
         assert!(!world.knows(late));
     }
-}
-
-/// An old write must not land behind what its host writes after it has come back.
-#[test]
-fn a_host_that_comes_back_waits_for_what_its_old_queue_has_at_a_store() {
-    let dir = TempDir::new().unwrap();
-    let config = Config::from_paths(&[], &ServeOptions::default()).unwrap();
-    let mut rig = Rig::of(dir, config);
-    let (admin, mut io) = rig.controller("nqn.2026-11.x:host");
-    rig.world.hold = Hold::All;
-    io.ask(&mut rig, nvme::write(1, 8, 8, true), Data::ToController(vec![4; 4096]));
-    for id in [io.id, admin.id] {
-        rig.world.call(id, |pump| pump.disconnected());
-        rig.world.settle();
-    }
-    assert!(!rig.world.knows(admin.id) && rig.world.knows(io.id), "its write is held back");
-    let mut again = rig.host();
-    let nqn = rig.world.nvme.site.subsystems[0].nqn.clone();
-    again.queue.connect(&nvme::Connect::admin("nqn.2026-11.x:host", [7; 16], &nqn)).unwrap();
-    again.talk(&mut rig);
-    let state = |rig: &Rig, id| rig.world.connections[&id].machine.queue().map(|queue| queue.info().state);
-    assert_eq!(state(&rig, again.id), Some(State::Deciding));
-    rig.world.release_held();
-    assert!(!rig.world.knows(io.id));
-    assert_eq!(state(&rig, again.id), Some(State::Ready));
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod going_on;
+mod hosts;
 mod rig;
 mod speed;
 mod whole;
