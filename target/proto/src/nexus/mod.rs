@@ -378,7 +378,9 @@ impl Nexus {
     fn run(&mut self, cx: &mut Cx<'_>, index: u16) {
         loop {
             let Some(entry) = self.tasks.at(index) else { return };
-            if entry.phase == Phase::Enabled && self.connection.output_bytes() > OUTPUT_HIGH {
+            // Who keeps others from a range goes on, however little this initiator takes.
+            let may_wait = entry.phase == Phase::Enabled && !entry.task.holds_range();
+            if may_wait && self.connection.output_bytes() > OUTPUT_HIGH {
                 self.tasks.wait_for(index, Want::Output);
                 return;
             }

@@ -503,7 +503,9 @@ impl Queue {
     fn run(&mut self, cx: &mut Cx<'_>, index: u16) {
         loop {
             let Some(slot) = self.slots.at(index) else { return };
-            if !slot.aborted && self.connection.output_bytes() > OUTPUT_HIGH {
+            // Who keeps others from a range goes on, however little this host takes.
+            let goes_on = slot.aborted || matches!(&slot.doing, Doing::Io { task, .. } if task.holds_range());
+            if !goes_on && self.connection.output_bytes() > OUTPUT_HIGH {
                 self.slots.wait_for(index, Want::Output);
                 return;
             }

@@ -314,6 +314,11 @@ impl Task {
         table::find(&self.job.cdb).map_or("unknown command", |command| command.name)
     }
 
+    /// It keeps others from a range of the disk, or is in line for one.
+    pub fn holds_range(&self) -> bool {
+        self.job.guard != Guard::None
+    }
+
     /// No request of it is at a store.
     pub fn is_dry(&self) -> bool {
         self.job.flying == 0

@@ -184,6 +184,36 @@ fn compare_and_write_excludes_writes_of_others_and_wakes_them() {
     });
 }
 
+/// An initiator that takes nothing of what it reads keeps others from a range no longer than its disk does.
+#[test]
+fn who_holds_a_range_goes_on_although_its_initiator_does_not_listen() {
+    both(|world| {
+        let mut deaf = Host::login(world, 1, "");
+        let mut other = Host::login(world, 2, "");
+        (world.prompt, world.socket) = (false, 0);
+        for _ in 0..2 {
+            deaf.command(world, 0, &rw10(0x28, 0, 1024), 1024 * 512, 0, &[]);
+        }
+        for _ in 0..2 {
+            deaf.command(world, 0, &rw10(0x28, 0, 128), 128 * 512, 0, &[]);
+        }
+        let reads = world.held.len();
+        let mut caw = [0u8; 16];
+        (caw[0], caw[13]) = (0x89, 1);
+        deaf.command(world, 0, &caw, 0, 1024, &[[0; 512], [5; 512]].concat());
+        other.command(world, 0, &rw10(0x2a, 0, 1), 0, 512, &[6; 512]);
+        assert_eq!(world.held.len(), reads + 1, "the write waits for the compare and write");
+        let compare = world.held.pop_back().unwrap();
+        world.answer_and_settle(reads);
+        world.held.clear();
+        world.held.push_back(compare);
+        for _ in 0..3 {
+            world.answer_and_settle(1);
+        }
+        assert_eq!(world.media[0][0], 6);
+    });
+}
+
 /// A command whose transfer broke, with a part of it at the store and data still owed, is aborted: it is not answered
 /// afterwards (RFC 7143 §11.5.1).
 #[test]

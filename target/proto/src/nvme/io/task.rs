@@ -280,6 +280,11 @@ impl Task {
         (!matches!(self.state, State::New(_))).then_some(self.job.volume)
     }
 
+    /// It keeps others from a range of the disk, or is in line for one.
+    pub fn holds_range(&self) -> bool {
+        self.job.guard != Guard::None
+    }
+
     /// No request of it is at a store.
     pub fn is_dry(&self) -> bool {
         self.job.flying == 0

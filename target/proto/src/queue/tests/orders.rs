@@ -292,3 +292,34 @@ fn a_disconnect_ends_what_is_open_first() {
         Host::io(world, &admin, 1);
     });
 }
+
+/// A host that takes nothing of what it reads keeps others from a range no longer than its disk does.
+#[test]
+fn who_holds_a_range_goes_on_although_its_host_does_not_listen() {
+    both(|world| {
+        let admin = Host::admin(world);
+        let mut deaf = Host::io(world, &admin, 1);
+        let mut other = Host::io(world, &admin, 2);
+        (world.prompt, world.socket) = (false, 0);
+        for lba in [0, 1024] {
+            deaf.command(world, rw(2, 1, lba, 1024), &[]);
+        }
+        for lba in [0, 1024, 2048] {
+            deaf.command(world, rw(2, 1, lba, 64), &[]);
+        }
+        let reads = world.held.len();
+        deaf.command(world, first(3), &[0; 512]);
+        deaf.command(world, second(3), &pattern(512, 1));
+        other.command(world, rw(1, 1, 3, 1), &pattern(512, 2));
+        assert_eq!(world.held.len(), reads + 1, "the write waits for the pair");
+        let pair = world.held.pop_back().unwrap();
+        world.answer_and_settle(reads);
+        assert!(world.queue(deaf.index).connection.output_bytes() > 1 << 20);
+        world.held.clear();
+        world.held.push_back(pair);
+        for _ in 0..3 {
+            world.answer_and_settle(1);
+        }
+        assert!(world.media[0][3 * 512..4 * 512] == pattern(512, 2)[..]);
+    });
+}
