@@ -83,7 +83,7 @@ impl World {
             let crowded_out = self.discoveries.enter(id, from);
             self.crowd_out(crowded_out, "for discovery");
         } else {
-            self.tell_health();
+            self.tell_health_to(id);
         }
     }
 
@@ -142,13 +142,17 @@ impl World {
     /// information, base 2.0 figure 207: reliability degraded, read only).
     pub fn tell_health(&mut self) {
         for admin in self.nvme.admins() {
-            let queue = self.connections.get(&admin).and_then(|it| it.machine.queue());
-            let Some(subsystem) = queue.and_then(|queue| queue.info().subsystem) else { continue };
-            let namespaces = &self.nvme.site.subsystems[subsystem].namespaces;
-            let poisoned = namespaces.iter().any(|it| self.volumes[it.volume.0 as usize].poisoned().is_some());
-            let warnings = if poisoned { 0x0c } else { 0 };
-            self.with_queue(admin, |queue, cx| queue.notice(cx, Notice::Health(warnings)));
+            self.tell_health_to(admin);
         }
+    }
+
+    fn tell_health_to(&mut self, admin: NexusId) {
+        let queue = self.connections.get(&admin).and_then(|it| it.machine.queue());
+        let Some(subsystem) = queue.and_then(|queue| queue.info().subsystem) else { return };
+        let namespaces = &self.nvme.site.subsystems[subsystem].namespaces;
+        let poisoned = namespaces.iter().any(|it| self.volumes[it.volume.0 as usize].poisoned().is_some());
+        let warnings = if poisoned { 0x0c } else { 0 };
+        self.with_queue(admin, |queue, cx| queue.notice(cx, Notice::Health(warnings)));
     }
 
     /// A controller has ended; what its host has set is kept if another takes its place.
