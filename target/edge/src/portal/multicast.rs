@@ -41,7 +41,8 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
             interface.addresses.push((ip, prefix));
             continue;
         }
-        let Some(index) = index(&name) else { continue };
+        // It may be gone by now.
+        let Some(index) = sys::index(&name) else { continue };
         found.push(Interface { index, name, loopback, addresses: vec![(ip, prefix)] });
     }
     found.iter_mut().for_each(|interface| interface.addresses.sort_unstable());
@@ -51,15 +52,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 
 /// What people call the interface with this number.
 pub fn name(index: u32) -> String {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok();
-    let name = socket.and_then(|socket| rustix::net::netdevice::index_to_name(&socket, index).ok());
-    name.unwrap_or_else(|| format!("interface {index}"))
-}
-
-/// None: it is gone by now.
-fn index(name: &str) -> Option<u32> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
-    rustix::net::netdevice::name_to_index(&socket, name).ok()
+    sys::name(index).unwrap_or_else(|| format!("interface {index}"))
 }
 
 /// A socket for one family on `interface`.

@@ -1,7 +1,7 @@
 //! Which interfaces there are.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -46,6 +46,25 @@ pub fn addresses() -> io::Result<Vec<Address>> {
     // SAFETY: it is the head of the list, and nothing of the list is used any more.
     unsafe { libc::freeifaddrs(first) };
     Ok(found)
+}
+
+/// The number of the interface that is called so; none: there is no such interface.
+pub fn index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: `name` is a string that lives until the call is over.
+    Some(unsafe { libc::if_nametoindex(name.as_ptr()) }).filter(|index| *index != 0)
+}
+
+/// What the interface with this number is called; none: there is no such interface.
+pub fn name(index: u32) -> Option<String> {
+    let mut name = [0; libc::IFNAMSIZ];
+    // SAFETY: the place for the name has the length that the call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    if found.is_null() {
+        return None;
+    }
+    // SAFETY: on success a string stands there.
+    Some(unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
 /// The IP address at `address`, if it is one.

@@ -19,7 +19,7 @@ pub struct Memory {
 
 /// Somebody who says nothing more.
 enum Session {
-    Iscsi { _session: initiator::Session },
+    Iscsi { _session: Box<initiator::Session> },
     Nvme { _controller: Box<host::Controller> },
 }
 
@@ -31,7 +31,7 @@ impl Session {
                 let login = Login::new("iqn.2026-11.internal.mainstay.test:idle", &place.target).session(number as u16);
                 let mut session = login.connect(place.portal).map_err(|e| e.to_string())?;
                 session.clear_attentions(place.number as u8).map_err(|e| e.to_string())?;
-                Ok(Session::Iscsi { _session: session })
+                Ok(Session::Iscsi { _session: Box::new(session) })
             }
             Over::Nvme => {
                 let host = Host::new(&place.target).named(&format!("nqn.2026-11.internal.mainstay.test:idle-{number}"));

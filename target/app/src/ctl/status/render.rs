@@ -20,9 +20,12 @@ pub(super) fn text(
     if verbose {
         parts.extend(status.volumes.iter().map(|volume| volume_details(volume, paint)));
     }
-    parts.push(targets(status, paint, columns_max));
-    parts.push(portals(status, paint, columns_max));
-    parts.push(sessions(status, paint, columns_max));
+    // Who serves NVMe/TCP alone need not be told that there is no iSCSI.
+    if !status.portals.is_empty() || status.nvme.portals.is_empty() {
+        parts.push(targets(status, paint, columns_max));
+        parts.push(portals(status, paint, columns_max));
+        parts.push(sessions(status, paint, columns_max));
+    }
     parts.extend(nvme::parts(status, paint, columns_max));
     if verbose {
         parts.extend(status.sessions.iter().map(|session| session_details(session, paint)));
