@@ -148,11 +148,6 @@ impl Controller {
         }
     }
 
-    /// A keep alive timeout is in force. A discovery controller that has one is persistent (base §3.1.2.3.1).
-    pub fn is_persistent(&self) -> bool {
-        self.keep_alive.timeout_ms != 0
-    }
-
     /// Commands are carried out.
     pub fn is_live(&self) -> bool {
         self.properties.live()
@@ -183,7 +178,8 @@ impl Controller {
         notices(self.aim)
     }
 
-    /// The keep alive timeout in force, in milliseconds; 0: none.
+    /// The keep alive timeout in force, in milliseconds; 0: none. A discovery controller that has one is persistent (base
+    /// §3.1.2.3.1).
     pub fn kato_ms(&self) -> u32 {
         self.keep_alive.timeout_ms
     }
@@ -320,6 +316,7 @@ impl Controller {
     }
 
     /// Asynchronous Event Requests that wait.
+    #[cfg(test)]
     pub fn events_held(&self) -> usize {
         self.events.held.len()
     }

@@ -191,7 +191,7 @@ fn the_timer_can_be_set_anew_and_turned_off() {
         assert_eq!(rig.reply(set(0x0f, 15_001)), Ok(0));
         assert_eq!((rig.reply(get(0x0f, 0)), rig.reply(get(0x0f, 1))), (Ok(16_000), Ok(0)));
         assert_eq!(rig.controller.deadline(), Some(Instant(16_000_000_000)));
-        assert!(rig.controller.is_persistent());
+        assert_eq!(rig.controller.kato_ms(), 16_000);
         rig.reply(set(0x0f, 0)).unwrap();
         assert_eq!(rig.controller.deadline(), None);
         assert_eq!(rig.reply(admin(0x18)), Err(Status::KEEP_ALIVE_TIMEOUT_INVALID));
