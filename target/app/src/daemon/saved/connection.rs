@@ -134,7 +134,7 @@ fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Res
     let own = usize::try_from(saved.own).unwrap_or(usize::MAX);
     let arena = world.arena.account_again(own).map_err(|error| wrong(&error.to_string()))?;
     let machine = match saved.nvme {
-        true => Machine::Nvme(Box::new(queue::restore(machine, &arena)?)),
+        true => Machine::Nvme(Box::new(queue::restore(machine, &arena, world)?)),
         false => Machine::Iscsi(Box::new(nexus::restore(machine, &arena, world)?)),
     };
     if machine.id() != id {

@@ -1,6 +1,7 @@
 //! The machine of an NVMe connection: its owner's form. That of an admin queue has the whole controller in it.
 
 use super::{Forms, Inexpressible, Unreadable};
+use crate::daemon::world::World;
 use mainstay_base::arena::Arena;
 use mainstay_base::snapshot::Section;
 use mainstay_proto::queue::Queue;
@@ -16,8 +17,10 @@ pub(super) fn save(queue: &Queue, forms: &Forms) -> Result<Section, Inexpressibl
 }
 
 /// The queue, whose payload is of the account `arena`.
-pub(super) fn restore(section: &Section, arena: &Arena) -> Result<Queue, Unreadable> {
-    Queue::restore(section, arena).map_err(|error| Unreadable::section(KIND, error))
+pub(super) fn restore(section: &Section, arena: &Arena, world: &World) -> Result<Queue, Unreadable> {
+    let queue = Queue::restore(section, arena).map_err(|error| Unreadable::section(KIND, error))?;
+    queue.fits(&world.nvme.site, world.units.len()).map_err(|error| Unreadable::section(KIND, error))?;
+    Ok(queue)
 }
 
 pub(super) fn show(section: &Section) -> Result<String, Unreadable> {

@@ -2,7 +2,9 @@
 
 use super::rig::Rig;
 use crate::config::{Config, ServeOptions};
-use crate::daemon::world::{Hold, Socket};
+use crate::daemon::saved::Forms;
+use crate::daemon::saved::handed::Nothing;
+use crate::daemon::world::{Hold, Socket, World};
 use mainstay_proto::auth::dhchap;
 use mainstay_proto::host::command as nvme;
 use mainstay_proto::host::queue::Data;
@@ -132,4 +134,16 @@ fn a_queue_waits_for_one_computation_and_takes_its_wish_along() {
     rig.world.call(host.id, |pump| pump.disconnected());
     rig.world.settle();
     assert!(!rig.world.knows(host.id) && rig.world.next_computation().is_none());
+}
+
+/// Else the world would stumble over it after the commit.
+#[test]
+fn a_queue_of_what_is_not_served_is_refused() {
+    let mut rig = rig();
+    let _hosts = rig.controller("nqn.2026-11.x:host");
+    let saved = |rig: &Rig| World::restore(&rig.world.save(&Forms::own()).unwrap(), &mut Nothing);
+    assert!(saved(&rig).is_ok());
+    rig.world.config.nvme.subsystems.clear();
+    let why = saved(&rig).err().expect("it is not taken").to_string();
+    assert!(why.contains("its subsystem does not exist"), "{why}");
 }
