@@ -43,12 +43,12 @@ pub(super) fn raise_for(config: &Config) -> Room {
              (`ulimit -n`; systemd: LimitNOFILE=)"
         );
     }
-    Room { sessions: fit, queues: queues.min(allowed.saturating_sub(others + fit).max(fit)) }
+    Room { sessions: fit, queues: fitting(queues, others + fit, allowed) }
 }
 
 fn fitting(wanted: usize, others: usize, allowed: usize) -> usize {
-    // A few always, whatever was configured.
-    wanted.min(allowed.saturating_sub(others).max(allowed / 4)).max(1)
+    // A few always, whatever else there is.
+    wanted.min(allowed.saturating_sub(others).max(allowed / 4).max(1))
 }
 
 /// Raise the soft limit to `wanted` where that is more than it is. Gives what it is then.
@@ -73,5 +73,6 @@ mod tests {
         assert_eq!(fitting(1024, 400, 1024), 624);
         assert_eq!(fitting(1024, 400, 300), 75);
         assert_eq!(fitting(1, 400, 0), 1);
+        assert_eq!(fitting(0, 400, 4096), 0, "no queues where NVMe is not served");
     }
 }
