@@ -27,7 +27,6 @@ impl Status {
     pub const INVALID_OPCODE: Status = never(0, 0x01);
     pub const INVALID_FIELD: Status = never(0, 0x02);
     pub const CID_CONFLICT: Status = never(0, 0x03);
-    pub const DATA_TRANSFER_ERROR: Status = again(0, 0x04);
     pub const INTERNAL_ERROR: Status = again(0, 0x06);
     pub const ABORT_REQUESTED: Status = again(0, 0x07);
     pub const ABORTED_SQ_DELETION: Status = again(0, 0x08);
@@ -35,8 +34,6 @@ impl Status {
     pub const ABORTED_MISSING_FUSED: Status = never(0, 0x0a);
     pub const INVALID_NAMESPACE: Status = never(0, 0x0b);
     pub const COMMAND_SEQUENCE_ERROR: Status = never(0, 0x0c);
-    pub const SGL_SEGMENT_INVALID: Status = never(0, 0x0d);
-    pub const SGL_COUNT_INVALID: Status = never(0, 0x0e);
     pub const SGL_LENGTH_INVALID: Status = never(0, 0x0f);
     pub const SGL_TYPE_INVALID: Status = never(0, 0x11);
     pub const ATOMIC_WRITE_UNIT_EXCEEDED: Status = never(0, 0x14);
@@ -49,24 +46,15 @@ impl Status {
     pub const LBA_OUT_OF_RANGE: Status = never(0, 0x80);
     pub const CAPACITY_EXCEEDED: Status = never(0, 0x81);
     pub const NAMESPACE_NOT_READY: Status = again(0, 0x82);
-    pub const RESERVATION_CONFLICT: Status = never(0, 0x83);
 
-    pub const COMPLETION_QUEUE_INVALID: Status = never(1, 0x00);
-    pub const QUEUE_ID_INVALID: Status = never(1, 0x01);
-    pub const QUEUE_SIZE_INVALID: Status = never(1, 0x02);
     pub const ABORT_LIMIT_EXCEEDED: Status = never(1, 0x03);
     pub const ASYNC_EVENT_LIMIT_EXCEEDED: Status = never(1, 0x05);
     pub const INVALID_LOG_PAGE: Status = never(1, 0x09);
-    pub const INVALID_FORMAT: Status = never(1, 0x0a);
     pub const FEATURE_NOT_SAVEABLE: Status = never(1, 0x0d);
     pub const FEATURE_NOT_CHANGEABLE: Status = never(1, 0x0e);
     pub const FEATURE_NOT_NAMESPACE_SPECIFIC: Status = never(1, 0x0f);
     /// NVM command set.
-    pub const CONFLICTING_ATTRIBUTES: Status = never(1, 0x80);
-    /// NVM command set.
     pub const INVALID_PROTECTION_INFO: Status = never(1, 0x81);
-    /// NVM command set.
-    pub const READ_ONLY_RANGE: Status = never(1, 0x82);
     /// NVM command set.
     pub const COMMAND_SIZE_LIMIT_EXCEEDED: Status = never(1, 0x83);
     /// NVM command set.
@@ -78,25 +66,19 @@ impl Status {
     /// Fabrics.
     pub const CONNECT_INVALID_PARAMETERS: Status = never(1, 0x82);
     /// Fabrics.
-    pub const CONNECT_RESTART_DISCOVERY: Status = never(1, 0x83);
-    /// Fabrics.
     pub const CONNECT_INVALID_HOST: Status = never(1, 0x84);
     /// Fabrics: a command for queues of another kind.
     pub const INVALID_QUEUE_TYPE: Status = never(1, 0x85);
-    /// Fabrics.
-    pub const DISCOVERY_RESTART: Status = again(1, 0x90);
     /// Fabrics.
     pub const AUTHENTICATION_REQUIRED: Status = never(1, 0x91);
 
     pub const WRITE_FAULT: Status = again(2, 0x80);
     pub const UNRECOVERED_READ_ERROR: Status = never(2, 0x81);
     pub const COMPARE_FAILURE: Status = never(2, 0x85);
-    pub const ACCESS_DENIED: Status = never(2, 0x86);
 
     pub const ANA_PERSISTENT_LOSS: Status = never(3, 0x01);
     pub const ANA_INACCESSIBLE: Status = again(3, 0x02);
     pub const ANA_TRANSITION: Status = again(3, 0x03);
-    pub const CONTROLLER_PATHING_ERROR: Status = again(3, 0x60);
 
     /// The status field as it stands in bits 31:16 of dword 3 of a completion queue entry, the phase tag (bit 0) being zero.
     /// `more`: the error log has more to say.

@@ -36,7 +36,13 @@ pub fn read(root: &View<'_>, rest: &Rest<'_>, findings: &mut Findings) -> Site {
         let right = "add [[nvme.subsystem]] with a namespace, or leave [nvme] out";
         findings.problems.push(view.finding("this serves nothing: there is no subsystem", right));
     }
-    Site { subsystems, discovery: discovery(&view, rest, findings), limits: limits(&view, findings), portals }
+    let discovery = discovery(&view, rest, findings);
+    if subsystems.iter().any(|subsystem| subsystem.nqn == discovery.nqn) {
+        let at = view.one("discovery").unwrap_or(view.clone());
+        let what = "a subsystem has this name already: nobody could connect to it";
+        findings.problems.push(at.finding_at("name", what, "choose another name for one of them"));
+    }
+    Site { subsystems, discovery, limits: limits(&view, findings), portals }
 }
 
 fn limits(view: &View<'_>, findings: &mut Findings) -> Limits {
