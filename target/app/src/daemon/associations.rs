@@ -24,7 +24,7 @@ pub(super) struct Associations {
     /// The last number that was given to a controller that comes and goes.
     pub cntlid_last: u16,
     admins: BTreeMap<Name, NexusId>,
-    /// Those of subsystems, as controllers are told of each other.
+    /// Those of subsystems in their order, as controllers are told of each other.
     pub live: Vec<(usize, u16)>,
 }
 
@@ -66,7 +66,9 @@ impl Associations {
     /// `id` is the admin queue of a controller. None: it is another's.
     pub fn enter(&mut self, name: Name, id: NexusId) -> Option<()> {
         let before = self.admins.insert(name, id);
-        self.note();
+        if let Some((live, Err(at))) = self.place(name) {
+            self.live.insert(at, live);
+        }
         before.is_none().then_some(())
     }
 
@@ -91,12 +93,16 @@ impl Associations {
     pub fn ended(&mut self, name: Name, id: NexusId) {
         if self.admins.get(&name) == Some(&id) {
             self.admins.remove(&name);
-            self.note();
+            if let Some((_, Ok(at))) = self.place(name) {
+                self.live.remove(at);
+            }
         }
     }
 
-    fn note(&mut self) {
-        self.live = self.admins.keys().filter_map(|&(subsystem, cntlid)| Some((subsystem?, cntlid))).collect();
+    /// Where a controller of a subsystem stands among those that live, or would.
+    fn place(&self, (subsystem, cntlid): Name) -> Option<((usize, u16), Result<usize, usize>)> {
+        let live = (subsystem?, cntlid);
+        Some((live, self.live.binary_search(&live)))
     }
 }
 
@@ -125,7 +131,10 @@ mod tests {
         for n in 1..=3 {
             assert_eq!(all.admit(NexusId(n), Some(0), None).map(u64::from), Ok(n));
         }
-        all.admins.remove(&(Some(0), 2));
+        all.ended((Some(0), 2), NexusId(9));
+        assert_eq!(all.live.len(), 3, "it is another's");
+        all.ended((Some(0), 2), NexusId(2));
+        assert_eq!(all.live, [(0, 1), (0, 3)]);
         assert_eq!(all.admit(NexusId(9), None, None), Ok(4), "a fresh one first");
         all.cntlid_last = CNTLID_MAX;
         assert_eq!(all.admit(NexusId(10), Some(0), None), Ok(2), "then those that are free again");

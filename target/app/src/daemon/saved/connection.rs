@@ -167,6 +167,9 @@ fn restore_one(machine: &Section, saved: ConnectionV1, world: &mut World) -> Res
         let name = (controller.subsystem(), queue.info().cntlid);
         need(KIND, world.nvme.enter(name, id), "a controller's number of its own")?;
     }
+    if machine.queue().is_some_and(Queue::lingers) {
+        world.lingering.insert(id);
+    }
     let managing = machine.is_managing();
     // It gets that when it is registered (`World::unpark`).
     let mut connection = Connection::new(machine, arena, saved.since_ms, Socket::Lost);

@@ -12,7 +12,8 @@
 //! Not carried, because it is empty between two calls (I2 of the world): effects, batches, touched connections. Because it
 //! is a guess or a cache: the vigil, scratch memory, how the heap and the arena are tidied up, who has tried for memory in
 //! vain, what was complained of links. Because it is worked out again: the site (from the configuration), the session of
-//! each name, whose TSIH is in use, how many of each address wait in a lobby, who manages tasks, what sockets are waited for.
+//! each name, whose TSIH is in use, how many of each address wait in a lobby, who manages tasks, what sockets are waited for, which
+//! controllers live and which queues linger. Because it is asked again ([`World::resume`]): who wants a controller or a computation.
 
 mod announcer;
 mod arena;

@@ -19,6 +19,8 @@ impl World {
             | Effect::Join(Join { connect: Connect { hostnqn: ref host, .. }, .. })
                 if self.lingers(host) =>
             {
+                // Whoever asks again, after a swap that came to nothing, asks once.
+                self.fenced.retain(|(asker, _)| *asker != id);
                 self.fenced.push((id, effect));
             }
             Effect::Admin(candidate) => self.associate(id, &candidate),
@@ -90,7 +92,8 @@ impl World {
     /// Whether a queue of this host has ended that still has requests at a store.
     fn lingers(&self, host: &str) -> bool {
         let is_one = |queue: &Queue| queue.info().host == host && queue.lingers();
-        self.connections.values().any(|connection| connection.machine.queue().is_some_and(is_one))
+        let queue = |id: &NexusId| self.connections.get(id)?.machine.queue();
+        self.lingering.iter().filter_map(queue).any(is_one)
     }
 
     /// A connection has ended: who waited for that asks again, if it is still there.
@@ -191,7 +194,7 @@ impl World {
     }
 
     /// What queues were waiting for when the last program left is asked for again.
-    pub(super) fn resume_queues(&mut self) {
+    pub fn resume_queues(&mut self) {
         let is_queue = |(&id, connection): (&NexusId, &Connection)| connection.machine.queue().map(|_| id);
         for id in self.connections.iter().filter_map(is_queue).collect::<Vec<_>>() {
             self.with_queue(id, Queue::resume);

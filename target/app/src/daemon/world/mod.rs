@@ -138,6 +138,8 @@ pub(super) struct World {
     pub to_compute: Rc<Notify>,
     /// What queues asked for while older ones of their host were still at a store; after a swap they ask again.
     fenced: Vec<(NexusId, queue::Effect)>,
+    /// Queues that have ended and still have requests at a store.
+    pub lingering: BTreeSet<NexusId>,
     batch: Vec<Job>,
     touched: Vec<NexusId>,
     /// Who waits for memory, in turn.
@@ -263,6 +265,7 @@ impl World {
             computations: VecDeque::new(),
             to_compute: Rc::default(),
             fenced: Vec::new(),
+            lingering: BTreeSet::new(),
             batch: Vec::new(),
             touched: Vec::new(),
             starved: VecDeque::new(),
@@ -460,6 +463,9 @@ impl World {
                 call(&connection.socket, &mut Pump::Nvme(queue, cx));
                 settles = !connection.settled && queue.info().state == State::Ready;
                 connection.settled |= settles;
+                if queue.lingers() {
+                    self.lingering.insert(id);
+                }
                 self.queue.extend(self.nvme_effects.drain(..).map(|effect| (id, Wish::Nvme(effect))));
             }
         }
@@ -561,6 +567,7 @@ impl World {
             self.leave_association(id, queue);
         }
         self.tell_dry(id);
+        self.lingering.remove(&id);
         self.connect_fenced();
         for (waiting, candidate) in self.sessions.ended(id) {
             self.admission(waiting, candidate);

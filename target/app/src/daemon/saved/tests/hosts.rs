@@ -41,6 +41,33 @@ fn a_host_that_comes_back_waits_for_what_its_old_queue_has_at_a_store() {
     assert_eq!(state(&rig, again.id), Some(State::Ready));
 }
 
+/// A swap that came to nothing leaves what was asked, and asks again.
+#[test]
+fn a_host_that_waits_and_is_asked_for_again_gets_one_controller() {
+    let mut rig = rig();
+    let (admin, mut io) = rig.controller("nqn.2026-11.x:host");
+    rig.world.hold = Hold::All;
+    io.ask(&mut rig, nvme::write(1, 8, 8, true), Data::ToController(vec![4; 4096]));
+    for id in [io.id, admin.id] {
+        rig.world.call(id, |pump| pump.disconnected());
+        rig.world.settle();
+    }
+    let restored = World::restore(&rig.world.save(&Forms::own()).unwrap(), &mut Nothing).unwrap();
+    assert_eq!((rig.world.lingering.len(), restored.lingering.len()), (1, 1), "its write is held back");
+    let nqn = rig.world.nvme.site.subsystems[0].nqn.clone();
+    let mut again = rig.host();
+    again.queue.connect(&nvme::Connect::admin("nqn.2026-11.x:host", [7; 16], &nqn)).unwrap();
+    again.talk(&mut rig);
+    for _ in 0..3 {
+        rig.world.resume_queues();
+        rig.world.settle();
+        assert_eq!(rig.world.fenced(), 1);
+    }
+    rig.world.resume();
+    assert!(rig.world.lingering.is_empty());
+    assert_eq!(rig.world.nvme.live.len(), 1);
+}
+
 /// What it waits for can be far off: a disk that hangs.
 #[test]
 fn hosts_that_come_in_vain_again_and_again_leave_nothing_behind() {
