@@ -43,5 +43,5 @@ fn rehearse() -> Result<(), ctl::Failure> {
 
 /// `mainstay snapshot show`.
 fn show(snapshot: &[u8]) -> Result<String, String> {
-    daemon::show(snapshot)
+    daemon::show(&snapshot.to_vec().into())
 }

@@ -5,6 +5,7 @@
 mod nvme;
 
 use super::wire::Message;
+use bytes::Bytes;
 use mainstay_base::snapshot::Snapshot;
 use std::collections::BTreeMap;
 
@@ -149,13 +150,13 @@ impl Default for Found {
 impl Found {
     /// Looks into one more.
     pub fn look(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let snapshot = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
+        let snapshot = Snapshot::decode(&Bytes::copy_from_slice(bytes)).map_err(|error| error.to_string())?;
         self.snapshots += 1;
         self.bytes = (self.bytes.0.min(bytes.len()), self.bytes.1.max(bytes.len()));
         let mut hit = |name: &str| *self.cells.entry(name.to_owned()).or_default() += 1;
         let parse = |payload: &[u8]| Message::parse(payload).ok_or("a section does not parse");
         for section in &snapshot.sections {
-            match section.kind.as_str() {
+            match &*section.kind {
                 "nexus" => {
                     let nexus = parse(&section.payload)?;
                     let connection = nexus.message(2);

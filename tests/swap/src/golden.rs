@@ -5,6 +5,7 @@ use super::events::Events;
 use super::ground::{self, Ground};
 use super::program;
 use super::scene::{self, Stage};
+use bytes::Bytes;
 use mainstay_base::snapshot::{Section, Snapshot};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,9 +39,9 @@ pub fn make(file: &Path) -> Result<(), String> {
 
 /// Has `program` rehearse the snapshot `bytes`, as if this machine had not been started again since: what it says.
 pub fn rehearse(program: &Path, bytes: &[u8]) -> Result<String, String> {
-    let mut snapshot = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
+    let mut snapshot = Snapshot::decode(&Bytes::copy_from_slice(bytes)).map_err(|error| error.to_string())?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(|error| error.to_string())?;
-    let daemon = snapshot.sections.iter_mut().find(|section| section.kind == "daemon").ok_or("no section daemon")?;
+    let daemon = snapshot.sections.iter_mut().find(|section| &*section.kind == "daemon").ok_or("no section daemon")?;
     put_boot(daemon, boot.trim())?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = folder.path().join("snapshot");
@@ -53,16 +54,18 @@ pub fn rehearse(program: &Path, bytes: &[u8]) -> Result<String, String> {
         return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
     // What was restored is all that was given; descriptors and the live snapshot's own remarks are not of the world.
-    let digest = snapshot.digest(|section| !["descriptors", "live"].contains(&section.kind.as_str()));
+    let digest = snapshot.digest(|section| !["descriptors", "live"].contains(&&*section.kind));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     if said.contains(&digest) { Ok(said) } else { Err(format!("digest {digest} is due: {said}")) }
 }
 
 /// Field 1 of the section: the boot's name, a string of 36 bytes, which comes first.
 fn put_boot(section: &mut Section, boot: &str) -> Result<(), String> {
-    match section.payload.get_mut(..38) {
+    let mut payload = section.payload.to_vec();
+    match payload.get_mut(..38) {
         Some([0x0a, 36, old @ ..]) if boot.len() == old.len() => old.copy_from_slice(boot.as_bytes()),
         _ => return Err("section daemon does not begin with the boot's name".to_owned()),
     }
+    section.payload = payload.into();
     Ok(())
 }

@@ -208,7 +208,7 @@ impl Config {
             control_given: self.given.control,
             nvme: Some(nvme::save(&self.nvme)),
         };
-        Section { kind: KIND.to_owned(), version: VERSION, payload: saved.encode_to_vec() }
+        Section { kind: KIND.into(), version: VERSION, payload: saved.encode_to_vec().into() }
     }
 
     /// The configuration that was saved.
@@ -216,11 +216,11 @@ impl Config {
     /// # Errors
     /// What of it this program cannot read.
     pub fn restore(section: &Section) -> Result<Config, String> {
-        if section.kind != KIND || section.version != VERSION {
+        if *section.kind != *KIND || section.version != VERSION {
             let Section { kind, version, .. } = section;
             return Err(format!("this program does not read a configuration saved as {kind} {version}"));
         }
-        let saved = ConfigV1::decode(&section.payload[..]).map_err(|_| damaged("its form"))?;
+        let saved = ConfigV1::decode(section.payload.clone()).map_err(|_| damaged("its form"))?;
         let mut config = Config {
             file: saved.file.map(path),
             portals: collect(saved.portals, restore_portal)?,

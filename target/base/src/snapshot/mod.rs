@@ -5,7 +5,10 @@
 //! sorted, absolute times, no addresses; saving what was restored gives the same bytes.
 
 use crate::wire::{Reader, Short};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"MAINSTAY";
 const FORMAT: u32 = 1;
@@ -15,16 +18,18 @@ pub const DIGEST_BYTES: usize = 32;
 const HEAD_BYTES: usize = MAGIC.len() + 4 + DIGEST_BYTES + 8;
 /// Of a section: two lengths and the version.
 const SECTION_BYTES_MIN: usize = 8 + 4 + 8;
+/// Of a body that is written: what the caches hold.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// One owner's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// Whose: a short name, e.g. `iscsi.connection`.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// The form the payload is in.
     pub version: u32,
-    /// The owner's bytes.
-    pub payload: Vec<u8>,
+    /// The owner's bytes: of a snapshot that was decoded, where they lie in it.
+    pub payload: Bytes,
 }
 
 /// All sections of one save.
@@ -53,25 +58,47 @@ pub enum Damaged {
 }
 
 impl Snapshot {
-    /// The container's bytes.
-    pub fn encode(&self) -> Vec<u8> {
+    /// How many bytes it has in its container.
+    pub fn size(&self) -> usize {
         let bytes = |section: &Section| SECTION_BYTES_MIN + section.kind.len() + section.payload.len();
-        let sections = self.sections.iter().map(bytes).sum::<usize>();
-        let mut out = Vec::with_capacity(HEAD_BYTES + self.product.len() + 12 + sections);
-        out.extend(MAGIC);
-        out.extend(FORMAT.to_be_bytes());
-        out.resize(HEAD_BYTES, 0);
-        put(&mut out, self.product.as_bytes());
-        out.extend((self.sections.len() as u32).to_be_bytes());
+        HEAD_BYTES + 8 + self.product.len() + 4 + self.sections.iter().map(bytes).sum::<usize>()
+    }
+
+    /// The container's bytes.
+    pub fn encode(&self) -> Bytes {
+        let mut out = io::Cursor::new(Vec::with_capacity(self.size()));
+        // A vector takes everything.
+        let _ = self.write_to(&mut out);
+        out.into_inner().into()
+    }
+
+    /// Write the container to where `out` begins, piece by piece: all of it in memory once more would cost more than all
+    /// else.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut (impl Write + Seek)) -> io::Result<()> {
+        let mut body = Pieces { bytes: Vec::with_capacity(2 * PIECE_BYTES), sum: Sha256::new(), out };
+        body.out.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
+        put(&mut body.bytes, self.product.as_bytes());
+        body.bytes.extend((self.sections.len() as u32).to_be_bytes());
         for section in &self.sections {
-            put(&mut out, section.kind.as_bytes());
-            out.extend(section.version.to_be_bytes());
-            put(&mut out, &section.payload);
+            put(&mut body.bytes, section.kind.as_bytes());
+            body.bytes.extend(section.version.to_be_bytes());
+            put(&mut body.bytes, &section.payload);
+            if body.bytes.len() >= PIECE_BYTES {
+                body.pass_on()?;
+            }
         }
-        let (head, body) = out.split_at_mut(HEAD_BYTES);
-        head[HEAD_BYTES - 8 - DIGEST_BYTES..HEAD_BYTES - 8].copy_from_slice(&Sha256::digest(&*body));
-        head[HEAD_BYTES - 8..].copy_from_slice(&(body.len() as u64).to_be_bytes());
-        out
+        body.pass_on()?;
+        let digest = body.sum.finalize();
+        out.rewind()?;
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend(MAGIC);
+        head.extend(FORMAT.to_be_bytes());
+        head.extend(digest);
+        head.extend(((self.size() - HEAD_BYTES) as u64).to_be_bytes());
+        out.write_all(&head)
     }
 
     /// A digest of the sections that count: of what they are and hold, and in which order.
@@ -87,7 +114,7 @@ impl Snapshot {
     }
 
     /// The snapshot in `bytes`, whose digest has been checked.
-    pub fn decode(bytes: &[u8]) -> Result<Snapshot, Damaged> {
+    pub fn decode(bytes: &Bytes) -> Result<Snapshot, Damaged> {
         let mut reader = Reader::new(bytes);
         if reader.array().map_err(|_| Damaged::Foreign)? != MAGIC {
             return Err(Damaged::Foreign);
@@ -104,13 +131,34 @@ impl Snapshot {
         let mut reader = Reader::new(body);
         let product = name(get(&mut reader)?)?;
         let count = reader.u32()? as usize;
-        let mut sections = Vec::with_capacity(count.min(body.len() / SECTION_BYTES_MIN));
+        let mut sections: Vec<Section> = Vec::with_capacity(count.min(body.len() / SECTION_BYTES_MIN));
         for _ in 0..count {
-            let kind = name(get(&mut reader)?)?;
+            let kind = get(&mut reader)?;
+            // Those of a kind stand together.
+            let kind = match sections.last() {
+                Some(last) if last.kind.as_bytes() == kind => last.kind.clone(),
+                _ => name(kind)?.into(),
+            };
             let version = reader.u32()?;
-            sections.push(Section { kind, version, payload: get(&mut reader)?.to_vec() });
+            sections.push(Section { kind, version, payload: bytes.slice_ref(get(&mut reader)?) });
         }
         Ok(Snapshot { product, sections })
+    }
+}
+
+/// The body on its way out.
+struct Pieces<'a, W> {
+    bytes: Vec<u8>,
+    sum: Sha256,
+    out: &'a mut W,
+}
+
+impl<W: Write> Pieces<'_, W> {
+    fn pass_on(&mut self) -> io::Result<()> {
+        self.sum.update(&self.bytes);
+        self.out.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
     }
 }
 
@@ -134,17 +182,18 @@ mod tests {
 
     #[test]
     fn a_snapshot_survives_and_damage_is_seen() {
-        let section = Section { kind: "iscsi.session".into(), version: 2, payload: vec![1, 2, 3] };
+        let section = Section { kind: "iscsi.session".into(), version: 2, payload: vec![1, 2, 3].into() };
         let snapshot = Snapshot { product: "0.1.0".into(), sections: vec![section] };
         let bytes = snapshot.encode();
+        assert_eq!(bytes.len(), snapshot.size());
         assert_eq!(Snapshot::decode(&bytes), Ok(snapshot));
         for cut in 0..bytes.len() {
-            assert!(Snapshot::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(Snapshot::decode(&bytes.slice(..cut)).is_err(), "cut at {cut}");
         }
         for at in 0..bytes.len() {
-            let mut bad = bytes.clone();
+            let mut bad = bytes.to_vec();
             bad[at] ^= 1;
-            assert!(Snapshot::decode(&bad).is_err(), "flipped at {at}");
+            assert!(Snapshot::decode(&bad.into()).is_err(), "flipped at {at}");
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::page::{PAGE, stage};
 use super::{HANDOVER, Image, Moment, Moments, Refusal, handover, sys};
-use rustix::fs::ftruncate;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, getrlimit};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -17,8 +18,8 @@ pub struct Departure<'a> {
     pub image: &'a Image,
     /// Who leaves, and comes back if the other fails.
     pub old: &'a Image,
-    /// The snapshot.
-    pub snapshot: &'a [u8],
+    /// The snapshot, [`sealed`].
+    pub snapshot: BorrowedFd<'a>,
     /// What stays open, with its number; all others are close-on-exec from birth.
     pub carried: &'a [BorrowedFd<'a>],
     /// How long the new program has until it commits.
@@ -39,16 +40,16 @@ pub enum DepartureFailed {
     NotReserved,
     #[error("it was called off at the last moment")]
     CalledOff,
-    #[error("cannot {doing}: {errno}")]
-    Io { doing: &'static str, errno: Errno },
+    #[error("cannot {doing}: {error}")]
+    Io { doing: &'static str, error: io::Error },
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("{path} cannot be executed: {why}")]
     Exec { path: PathBuf, why: String },
 }
 
-/// Threads that were joined may need a moment until the system has forgotten them.
-const ENDING: Duration = Duration::from_millis(50);
+/// Threads that were joined may need a moment until the system has forgotten them, and our guard one for tidying up.
+const ENDING: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_micros(100);
 
 /// Becomes the other program, or says why not. To be called on the first thread, when no other one is left.
@@ -59,15 +60,14 @@ pub fn depart(departure: Departure<'_>) -> DepartureFailed {
     }
 }
 
-fn doing(doing: &'static str) -> impl FnOnce(Errno) -> DepartureFailed {
-    move |errno| DepartureFailed::Io { doing, errno }
+fn doing<E: Into<io::Error>>(doing: &'static str) -> impl FnOnce(E) -> DepartureFailed {
+    move |error| DepartureFailed::Io { doing, error: error.into() }
 }
 
 /// All that is made before anything is changed.
 struct Ready {
     page: sys::Mapped,
     page_descriptor: OwnedFd,
-    snapshot: OwnedFd,
     /// What descriptor 3 is until then.
     placeholder: OwnedFd,
     program: sys::Program,
@@ -83,7 +83,6 @@ fn prepare(departure: &Departure<'_>) -> Result<Ready, DepartureFailed> {
     alone()?;
     let placeholder = sys::borrowed(HANDOVER, |fd| fcntl_dupfd_cloexec(fd, HANDOVER + 1));
     let placeholder = placeholder.map_err(doing("keep a descriptor"))?;
-    let snapshot = nameless("mainstay-snapshot", departure.snapshot).map_err(doing("write the snapshot"))?;
     let numbers: Vec<u8> = departure.carried.iter().flat_map(|fd| fd.as_raw_fd().to_le_bytes()).collect();
     let page_descriptor = new_page(&numbers).map_err(doing("make the handover"))?;
     let page = sys::Mapped::new(page_descriptor.as_fd()).map_err(doing("map the handover"))?;
@@ -92,7 +91,7 @@ fn prepare(departure: &Departure<'_>) -> Result<Ready, DepartureFailed> {
     page.process.store(std::process::id(), SeqCst);
     page.boot.iter().zip(sys::boot()).for_each(|(to, half)| to.store(half, SeqCst));
     page.carried.store(departure.carried.len() as u32, SeqCst);
-    page.snapshot.store(snapshot.as_raw_fd(), SeqCst);
+    page.snapshot.store(departure.snapshot.as_raw_fd(), SeqCst);
     page.image.store(image.as_fd().as_raw_fd(), SeqCst);
     page.old.store(old.as_fd().as_raw_fd(), SeqCst);
     page.parent_death.store(sys::parent_death(), SeqCst);
@@ -103,7 +102,7 @@ fn prepare(departure: &Departure<'_>) -> Result<Ready, DepartureFailed> {
     page.mask.store(sys::mask(), SeqCst);
     page.stage.store(stage::DEPARTED, SeqCst);
     let program = sys::Program::new(image.as_fd().as_raw_fd());
-    Ok(Ready { page, page_descriptor, snapshot, placeholder, program })
+    Ok(Ready { page, page_descriptor, placeholder, program })
 }
 
 fn alone() -> Result<(), DepartureFailed> {
@@ -124,7 +123,7 @@ impl Ready {
             Ok(never) => match never {},
             Err(failed) => failed,
         };
-        for fd in self.stay_open(departure) {
+        for fd in stay_open(departure) {
             let _ = fcntl_setfd(fd, FdFlags::CLOEXEC);
         }
         // The number is taken already, so nothing is needed for this.
@@ -133,13 +132,8 @@ impl Ready {
         failed
     }
 
-    fn stay_open<'a>(&'a self, departure: &'a Departure<'_>) -> impl Iterator<Item = BorrowedFd<'a>> {
-        let own = [self.snapshot.as_fd(), departure.image.as_fd(), departure.old.as_fd()];
-        departure.carried.iter().copied().chain(own)
-    }
-
     fn exec(&self, departure: &Departure<'_>) -> Result<std::convert::Infallible, DepartureFailed> {
-        for fd in self.stay_open(departure) {
+        for fd in stay_open(departure) {
             fcntl_setfd(fd, FdFlags::empty()).map_err(doing("keep a descriptor open"))?;
         }
         sys::place(&self.page_descriptor, HANDOVER, false).map_err(doing("leave the handover"))?;
@@ -159,14 +153,20 @@ impl Ready {
     }
 }
 
-fn new_page(numbers: &[u8]) -> Result<OwnedFd, Errno> {
+fn stay_open<'a>(departure: &'a Departure<'_>) -> impl Iterator<Item = BorrowedFd<'a>> {
+    let own = [departure.snapshot, departure.image.as_fd(), departure.old.as_fd()];
+    departure.carried.iter().copied().chain(own)
+}
+
+fn new_page(numbers: &[u8]) -> io::Result<OwnedFd> {
     let page = sys::nameless("mainstay-handover")?;
     let size = PAGE + numbers.len();
     fits(size)?;
-    ftruncate(&page, size as u64)?;
-    write(&page, numbers, PAGE as u64)?;
+    let page = File::from(page);
+    page.set_len(size as u64)?;
+    page.write_all_at(numbers, PAGE as u64)?;
     sys::seal(page.as_fd(), true)?;
-    Ok(page)
+    Ok(page.into())
 }
 
 /// Threads of this process, the calling one included.
@@ -177,20 +177,16 @@ pub fn threads() -> io::Result<usize> {
     Ok(sys::threads()?)
 }
 
-/// `bytes` in a nameless file that nobody can change any more.
+/// A nameless file of `size` bytes, as `write` writes them, that nobody can change any more.
 ///
 /// # Errors
-/// What the system answers; no room is `ENOSPC`, `ENOMEM` or `EFBIG`.
-pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
-    Ok(nameless(name, bytes)?)
-}
-
-fn nameless(name: &str, bytes: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = sys::nameless(name)?;
-    fits(bytes.len())?;
-    write(&file, bytes, 0)?;
+/// Those of `write`, and what the system answers; no room is `ENOSPC`, `ENOMEM` or `EFBIG`.
+pub fn sealed(name: &str, size: usize, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<OwnedFd> {
+    fits(size)?;
+    let mut file = File::from(sys::nameless(name)?);
+    write(&mut file)?;
     sys::seal(file.as_fd(), false)?;
-    Ok(file)
+    Ok(file.into())
 }
 
 /// To write beyond the limit would end us with a signal.
@@ -199,21 +195,6 @@ fn fits(size: usize) -> Result<(), Errno> {
         Some(limit) if size as u64 > limit => Err(Errno::FBIG),
         _ => Ok(()),
     }
-}
-
-fn write(file: &OwnedFd, mut bytes: &[u8], mut at: u64) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::pwrite(file, bytes, at) {
-            Ok(0) => return Err(Errno::NOSPC),
-            Ok(written) => {
-                bytes = &bytes[written..];
-                at += written as u64;
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
 
 /// Signals that were blocked for the exec come through again. To be called as soon as their handlers are installed; without

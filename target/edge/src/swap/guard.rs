@@ -53,6 +53,9 @@ const WRITING: Duration = Duration::from_secs(1);
 /// A fault so near to the end of the stack has run over it: Linux keeps a gap of 1 MiB below.
 const GAP: u64 = 2 << 20;
 
+/// Of the guard's thread, once it only tidies up.
+const NICE: i32 = 10;
+
 const UNKNOWN: u32 = 0;
 const OWN: u32 = 1;
 const SHARED: u32 = 2;
@@ -125,9 +128,8 @@ impl Guard {
             sys::wake(&page.stage);
             drop(fatal);
             std::panic::set_hook(Box::new(move |info| panics(info)));
-            // It does nothing but end.
-            let _ = thread.join();
             if shared {
+                let _ = thread.join();
                 self.carried.iter().copied().for_each(sys::close);
                 if let Some(back) = WAY_BACK.get() {
                     back.give_room_back();
@@ -198,7 +200,8 @@ fn watch(until: Instant, table: &AtomicU32) {
         }
     }
     if own {
-        // Now, not at some time after this thread has ended: what is closed elsewhere shall be closed.
+        // This takes the longer the more there are, and nobody waits for it: those who are served go first.
+        let _ = rustix::process::setpriority_process(None, NICE);
         sys::close_all();
     }
 }

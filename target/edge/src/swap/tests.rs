@@ -151,7 +151,7 @@ fn a_fingerprint_fits_one_descriptor_only() {
 #[test]
 #[cfg(target_os = "linux")]
 fn what_is_sealed_stays() {
-    let file = sealed("test", b"for ever").unwrap();
+    let file = sealed("test", 8, |file| file.write_all(b"for ever")).unwrap();
     assert_eq!(rustix::io::pwrite(&file, b"x", 0), Err(rustix::io::Errno::PERM));
     assert_eq!(rustix::fs::ftruncate(&file, 0), Err(rustix::io::Errno::PERM));
 }

@@ -30,7 +30,7 @@ impl Luggage {
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
         far.write_all(b"unread").unwrap();
-        let memory = sealed("luggage", b"in memory").unwrap();
+        let memory = sealed("luggage", 9, |file| file.write_all(b"in memory")).unwrap();
         let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).min(5100) - 100;
         let more = if what.ends_with("many") { room } else { 0 };
         let more = (0..more).map(|_| memory.try_clone().unwrap()).collect();
@@ -199,16 +199,21 @@ fn leave(luggage: &Luggage, folder: &Path, old: &Image, mut state: Value, name: 
     let image = Image::stage(&folder.join(name)).unwrap();
     assert_eq!(image.note().unwrap().version, "9.8.7");
     assert_ne!(image.build(), old.build());
-    let failed = try_leave(luggage, &image, old, state);
+    let failed = try_leave(luggage, &image, old, &snapshot_of(luggage, state));
     panic!("still here: {failed}");
 }
 
-fn try_leave(luggage: &Luggage, image: &Image, old: &Image, mut state: Value) -> DepartureFailed {
+fn snapshot_of(luggage: &Luggage, mut state: Value) -> (OwnedFd, Duration) {
     state["list"] = luggage.list();
-    let snapshot = serde_json::to_vec(&state).unwrap();
+    let bytes = serde_json::to_vec(&state).unwrap();
     let guard = Duration::from_millis(if state["what"] == "hang" { 300 } else { 5000 });
+    (sealed("state", bytes.len(), |file| file.write_all(&bytes)).unwrap(), guard)
+}
+
+fn try_leave(luggage: &Luggage, image: &Image, old: &Image, state: &(OwnedFd, Duration)) -> DepartureFailed {
+    let (snapshot, guard) = (state.0.as_fd(), state.1);
     let moments = Moments { stopped: 5, ..Moments::default() };
-    depart(Departure { image, old, snapshot: &snapshot, carried: &luggage.all(), guard, moments, still: &|| true })
+    depart(Departure { image, old, snapshot, carried: &luggage.all(), guard, moments, still: &|| true })
 }
 
 /// Departures that fail and leave no trace.
@@ -216,15 +221,17 @@ fn refused(luggage: &Luggage, folder: &Path, old: &Image) {
     let image = Image::stage(&folder.join("new")).unwrap();
     let limited = |image: &Image, why: &str, limit: Option<(Resource, u64)>| {
         let before = facts();
+        let state = snapshot_of(luggage, json!({"what": "fine"}));
         let kept = limit.map(|(which, soft)| {
             let kept = getrlimit(which);
             setrlimit(which, Rlimit { current: Some(soft), ..kept }).unwrap();
             (which, kept)
         });
-        let failed = try_leave(luggage, image, old, json!({"what": "fine"})).to_string();
+        let failed = try_leave(luggage, image, old, &state).to_string();
         if let Some((which, kept)) = kept {
             setrlimit(which, kept).unwrap();
         }
+        drop(state);
         assert!(failed.contains(why), "{failed:?}, not {why:?}");
         let after = facts();
         assert_eq!(before, after, "{why}");
@@ -244,10 +251,11 @@ fn refused(luggage: &Luggage, folder: &Path, old: &Image) {
     let writer = std::fs::OpenOptions::new().append(true).open(&written).unwrap();
     tries(&Image::stage(&written).unwrap(), "open for writing");
     drop(writer);
-    let free = rustix::io::fcntl_dupfd_cloexec(&image, 3).unwrap().as_raw_fd() as u64;
+    // The next one after the snapshot's.
+    let free = rustix::io::fcntl_dupfd_cloexec(&image, 3).unwrap().as_raw_fd() as u64 + 1;
     limited(&image, "count the threads: Too many open files", Some((Resource::Nofile, free)));
-    limited(&image, "write the snapshot: Too many open files", Some((Resource::Nofile, free + 1)));
-    limited(&image, "write the snapshot: File too large", Some((Resource::Fsize, 100)));
+    limited(&image, "make the handover: Too many open files", Some((Resource::Nofile, free + 1)));
+    limited(&image, "make the handover: File too large", Some((Resource::Fsize, 100)));
     let thread = std::thread::spawn(|| std::thread::sleep(Duration::from_secs(1)));
     std::thread::sleep(Duration::from_millis(20));
     tries(&image, "1 threads still run");
@@ -320,7 +328,7 @@ fn fail(what: &str, luggage: &mut Luggage) {
         "panic" => panic!("nobody expected this"),
         "segv" => {
             // What it has closed is not closed for the old one.
-            luggage.memory = sealed("other", b"").unwrap();
+            luggage.memory = sealed("other", 0, |_| Ok(())).unwrap();
             sys::write_nowhere();
         }
         "abort" => std::process::abort(),

@@ -12,10 +12,10 @@ const PHASES: [&str; 5] = ["logs in", "waits for its session", "full feature", "
 /// # Errors
 /// It is none.
 pub fn outline(section: &Section) -> Result<String, Unreadable> {
-    if section.kind != KIND || section.version != VERSION {
-        return Err(Unreadable::Section { kind: section.kind.clone(), version: section.version });
+    if *section.kind != *KIND || section.version != VERSION {
+        return Err(Unreadable::Section { kind: section.kind.to_string(), version: section.version });
     }
-    let saved = NexusV1::decode(&section.payload[..])?;
+    let saved = NexusV1::decode(section.payload.clone())?;
     let connection = saved.connection.unwrap_or_default();
     let info = connection.info.clone().unwrap_or_default();
     let mut parts = vec![who(saved.id, &info)];

@@ -134,15 +134,15 @@ impl Nexus {
             management: self.management.iter().map(save_management).collect(),
             ending: self.ending,
         };
-        Section { kind: KIND.to_owned(), version: VERSION, payload: saved.encode_to_vec() }
+        Section { kind: KIND.into(), version: VERSION, payload: saved.encode_to_vec().into() }
     }
 
     /// The nexus that was saved, with its payload taken from `arena`.
     pub fn restore(section: &Section, arena: &Arena, site: &Site) -> Result<Nexus, Unreadable> {
-        if section.kind != KIND || section.version != VERSION {
-            return Err(Unreadable::Section { kind: section.kind.clone(), version: section.version });
+        if *section.kind != *KIND || section.version != VERSION {
+            return Err(Unreadable::Section { kind: section.kind.to_string(), version: section.version });
         }
-        let saved = NexusV1::decode(&section.payload[..])?;
+        let saved = NexusV1::decode(section.payload.clone())?;
         let connection = saved.connection.ok_or(Unreadable::Part("no connection"))?;
         let connection =
             Connection::restore(connection, arena).map_err(|error| Unreadable::Connection(error.to_string()))?;

@@ -11,10 +11,10 @@ use prost::Message;
 /// # Errors
 /// It is none.
 pub fn outline(section: &Section) -> Result<String, Unreadable> {
-    if section.kind != KIND || section.version != VERSION {
-        return Err(Unreadable::Section { kind: section.kind.clone(), version: section.version });
+    if *section.kind != *KIND || section.version != VERSION {
+        return Err(Unreadable::Section { kind: section.kind.to_string(), version: section.version });
     }
-    let saved = QueueV1::decode(&section.payload[..])?;
+    let saved = QueueV1::decode(section.payload.clone())?;
     let mut parts = vec![who(&saved)];
     let mut say = |that: bool, what: &dyn Fn() -> String| {
         if that {

@@ -243,8 +243,8 @@ fn damaged_forms_are_refused() {
     for wrong in [
         Section { kind: "state".into(), ..good.clone() },
         Section { version: 2, ..good.clone() },
-        Section { payload: vec![0xff; 9], ..good.clone() },
-        Section { payload: Vec::new(), ..good.clone() },
+        Section { payload: vec![0xff; 9].into(), ..good.clone() },
+        Section { payload: Default::default(), ..good.clone() },
     ] {
         assert!(Config::restore(&wrong).is_err());
     }
@@ -259,7 +259,11 @@ proptest! {
         let at = at.index(section.payload.len());
         match cut {
             true => section.payload.truncate(at),
-            false => section.payload[at] = byte,
+            false => {
+                let mut payload = section.payload.to_vec();
+                payload[at] = byte;
+                section.payload = payload.into();
+            }
         }
         if let Ok(config) = Config::restore(&section) {
             let _ = (config.recheck(), config.show(), config.difference(&good(SMALL)));

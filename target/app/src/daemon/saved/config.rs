@@ -12,7 +12,7 @@ pub(super) const READS: (&str, u32, u32) = (KIND, 1, 1);
 pub(super) fn save(world: &World, forms: &Forms) -> Result<Option<Section>, Inexpressible> {
     let section = world.config.save();
     match forms.version(KIND) {
-        1 => Ok(Some(Section { kind: KIND.to_owned(), ..section })),
+        1 => Ok(Some(Section { kind: KIND.into(), ..section })),
         version => Err(Inexpressible::new(KIND, version, "a configuration")),
     }
 }

@@ -30,8 +30,8 @@ impl Forms {
     pub fn of(snapshot: &Snapshot) -> Forms {
         let mut forms: BTreeMap<String, u32> = READS.iter().map(|&(kind, ..)| (kind.to_owned(), 0)).collect();
         for section in &snapshot.sections {
-            if forms.get(&section.kind) != Some(&section.version) {
-                forms.insert(section.kind.clone(), section.version);
+            if forms.get(&*section.kind) != Some(&section.version) {
+                forms.insert(section.kind.to_string(), section.version);
             }
         }
         Forms(forms)

@@ -94,7 +94,7 @@ pub fn digest(snapshot: &Snapshot) -> String {
 
 /// Said of the snapshot itself and not of the world.
 fn is_circumstance(section: &Section) -> bool {
-    section.kind == descriptors::KIND || section.kind == live::KIND
+    [descriptors::KIND, live::KIND].contains(&&*section.kind)
 }
 
 impl World {
@@ -203,7 +203,7 @@ impl World {
 fn arrange(sections: &mut Vec<Section>, connections: Vec<(Section, Section)>, after: Vec<Section>) {
     let (machines, connections): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
     let (nexuses, queues): (Vec<_>, Vec<_>) =
-        machines.into_iter().partition(|machine: &Section| machine.kind == nexus::KIND);
+        machines.into_iter().partition(|machine: &Section| *machine.kind == *nexus::KIND);
     sections.extend(nexuses);
     sections.extend(queues);
     sections.extend(connections);

@@ -4,6 +4,7 @@ use super::handed::Nothing;
 use super::{Forms, digest};
 use crate::daemon::fault;
 use crate::daemon::world::World;
+use bytes::Bytes;
 use mainstay_base::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
@@ -25,11 +26,11 @@ pub fn rehearse() -> Result<(), String> {
     fault::at("rehearsal")?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| format!("the snapshot cannot be read: {error}"))?;
-    let line = serde_json::to_string(&of(&bytes)?).map_err(|error| error.to_string())?;
+    let line = serde_json::to_string(&of(&bytes.into())?).map_err(|error| error.to_string())?;
     writeln!(std::io::stdout().lock(), "{line}").map_err(|error| error.to_string())
 }
 
-pub(super) fn of(bytes: &[u8]) -> Result<Rehearsal, String> {
+pub(super) fn of(bytes: &Bytes) -> Result<Rehearsal, String> {
     let given = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
     let mut world = World::restore(&given, &mut Nothing).map_err(|error| error.to_string())?;
     if let Err(problems) = world.config.recheck() {

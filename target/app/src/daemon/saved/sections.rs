@@ -15,7 +15,7 @@ impl<'a> Sections<'a> {
         let mut sorted: [&[Section]; READS.len()] = [&[]; READS.len()];
         let mut at = 0;
         for run in sections.chunk_by(|a, b| a.kind == b.kind) {
-            let kind = run[0].kind.as_str();
+            let kind = &*run[0].kind;
             let Some(index) = READS.iter().position(|&(known, ..)| known == kind && kind != FORM.0) else {
                 return Err(Unreadable::Unknown(kind.to_owned()));
             };
@@ -57,12 +57,12 @@ impl<'a> Sections<'a> {
 
 /// A section that holds `message`.
 pub(super) fn put(kind: &str, version: u32, message: &impl Message) -> Section {
-    Section { kind: kind.to_owned(), version, payload: message.encode_to_vec() }
+    Section { kind: kind.into(), version, payload: message.encode_to_vec().into() }
 }
 
 /// The message that a section holds.
 pub(super) fn get<M: Message + Default>(kind: &'static str, section: &Section) -> Result<M, Unreadable> {
-    M::decode(&section.payload[..]).map_err(|error| Unreadable::section(kind, error))
+    M::decode(section.payload.clone()).map_err(|error| Unreadable::section(kind, error))
 }
 
 /// A field that must be there.

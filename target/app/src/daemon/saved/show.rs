@@ -2,6 +2,7 @@
 
 use super::Unreadable;
 use super::sections::Sections;
+use bytes::Bytes;
 use mainstay_base::snapshot::Snapshot;
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// They are none, for people.
-pub fn show(bytes: &[u8]) -> Result<String, String> {
+pub fn show(bytes: &Bytes) -> Result<String, String> {
     Snapshot::decode(bytes).map(|snapshot| text(&snapshot)).map_err(|error| error.to_string())
 }
 
@@ -21,7 +22,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     }
     for section in &snapshot.sections {
         let _ = writeln!(text, "\n{} (version {}, {} bytes)", section.kind, section.version, section.payload.len());
-        let shown = match section.kind.as_str() {
+        let shown = match &*section.kind {
             super::config::KIND => super::config::show(section),
             super::nexus::KIND => super::nexus::show(section),
             super::queue::KIND => super::queue::show(section),
@@ -39,7 +40,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
             super::state::KIND => super::state::show(section),
             #[cfg(feature = "next")]
             super::next::registry::KIND => super::next::registry::show(section),
-            _ => Err(Unreadable::Unknown(section.kind.clone())),
+            _ => Err(Unreadable::Unknown(section.kind.to_string())),
         };
         match shown {
             Ok(shown) => text.extend(shown.lines().map(|line| format!("  {line}\n"))),

@@ -12,6 +12,7 @@ use super::Ended;
 use crate::config::{Log, Voice};
 use crate::control::console::Console;
 use crate::control::words::SwapOutcome;
+use bytes::Bytes;
 use mainstay_base::snapshot::Snapshot;
 use mainstay_edge::swap::{Guard, Handover, Moment, Moments};
 
@@ -41,8 +42,8 @@ pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
 fn adopt(handover: &mut Handover) -> Result<(World, Awake), String> {
     fault::at("adopt")?;
     let sealed = handover.snapshot().map_err(|error| format!("the snapshot cannot be read: {error}"))?;
-    let bytes = sealed.as_ref();
-    let snapshot = Snapshot::decode(bytes).map_err(|error| error.to_string())?;
+    let bytes = Bytes::from_owner(sealed);
+    let snapshot = Snapshot::decode(&bytes).map_err(|error| error.to_string())?;
     let mut inherited = Inherited::new(&snapshot, handover).map_err(|error| error.to_string())?;
     let mut world = World::restore(&snapshot, &mut inherited).map_err(|error| error.to_string())?;
     if let Some(carried) = &mut world.swap_report().carried {

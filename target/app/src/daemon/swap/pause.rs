@@ -4,12 +4,13 @@
 use super::super::fault;
 use super::super::reactor;
 use super::super::world::World;
-use super::rehearsal::{SNAPSHOT_MAX, too_large};
+use super::rehearsal::sealed;
 use super::{Ended, Prepared, Surroundings};
 use crate::control::words::Carried;
 use mainstay_edge::clock;
 use mainstay_edge::swap::{self, Departure, DepartureFailed};
 use std::convert::Infallible;
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -30,10 +31,9 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
     world.moments.dry = clock::now().0;
     let carried = world.burden();
     world.swap_report().carried = Some(carried);
-    let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?.encode();
-    if snapshot.len() > SNAPSHOT_MAX {
-        return Err(Ended::rolled_back("save", too_large(snapshot.len())));
-    }
+    // Not dropped in the pause: that takes the longer the more there is, and an exec is rid of it at once.
+    let snapshot = world.save(&prepared.forms).map_err(|error| Ended::rolled_back("save", error))?;
+    let sealed = sealed(&snapshot).map_err(|why| Ended::rolled_back("save", why))?;
     world.moments.saved = clock::now().0;
     fault::at("exec").map_err(|why| Ended::rolled_back("exec", why))?;
     let stops = |around: &Surroundings| around.stop.load(Ordering::SeqCst);
@@ -42,7 +42,7 @@ fn try_leave(world: &mut World, prepared: &Prepared) -> Result<Infallible, Ended
     let failed = swap::depart(Departure {
         image: &prepared.image,
         old: &prepared.old,
-        snapshot: &snapshot,
+        snapshot: sealed.as_fd(),
         carried: &descriptors,
         guard: GUARD,
         moments: world.moments,

@@ -8,7 +8,7 @@ use super::{Ended, off_thread};
 use mainstay_base::arena::SLACK;
 use mainstay_base::snapshot::Snapshot;
 use mainstay_edge::swap::{self, Bounds, Image};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// How long the child may take, and how much of a processor.
@@ -19,7 +19,7 @@ const MEMORY: u64 = 1 << 30;
 /// And for each byte of snapshot.
 const MEMORY_EACH: u64 = 16;
 /// A larger snapshot would make the pause long.
-pub(super) const SNAPSHOT_MAX: usize = 64 << 20;
+const SNAPSHOT_MAX: usize = 64 << 20;
 /// How long one piece of the live snapshot may keep the reactor from its work.
 const SLICE: Duration = Duration::from_micros(500);
 
@@ -58,14 +58,9 @@ pub(super) async fn rehearse(
     off_thread(move || {
         let _ours = Ours::begin();
         let expected = digest(&snapshot);
-        let bytes = snapshot.encode();
-        if bytes.len() > SNAPSHOT_MAX {
-            return Err(refused(too_large(bytes.len())));
-        }
-        let memory = MEMORY + region + MEMORY_EACH * bytes.len() as u64;
-        let file = swap::sealed("rehearsal", &bytes)
-            .map_err(|error| refused(format!("no room for {} bytes of snapshot: {error}", bytes.len())))?;
-        drop(bytes);
+        let file = sealed(&snapshot).map_err(refused)?;
+        let memory = MEMORY + region + MEMORY_EACH * snapshot.size() as u64;
+        drop(snapshot);
         let bounds = Bounds { memory, cpu: CPU, time: TIME };
         let one = |image: &Image| {
             let done = swap::rehearse(image, &["rehearse"], file.as_fd(), &bounds)
@@ -87,12 +82,17 @@ pub(super) async fn rehearse(
     .await
 }
 
-/// Why a snapshot of so many bytes is not handed over: writing and reading it would take too long.
-pub(super) fn too_large(bytes: usize) -> String {
-    format!(
-        "the state has {} MiB, more than the {} MiB that are handed over: initiators or listeners to events do not read \
-             what they are sent",
-        bytes >> 20,
-        SNAPSHOT_MAX >> 20
-    )
+/// The snapshot, to be handed over; or why not.
+pub(super) fn sealed(snapshot: &Snapshot) -> Result<OwnedFd, String> {
+    let size = snapshot.size();
+    if size > SNAPSHOT_MAX {
+        return Err(format!(
+            "the state has {} MiB, more than the {} MiB that are handed over: initiators or listeners to events do not \
+             read what they are sent",
+            size >> 20,
+            SNAPSHOT_MAX >> 20
+        ));
+    }
+    swap::sealed("mainstay-snapshot", size, |file| snapshot.write_to(file))
+        .map_err(|error| format!("no room for {size} bytes of snapshot: {error}"))
 }

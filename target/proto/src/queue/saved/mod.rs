@@ -83,7 +83,7 @@ impl Queue {
         if let Some(auth) = &mut saved.auth {
             auth.wipe();
         }
-        Section { kind: KIND.to_owned(), version: VERSION, payload }
+        Section { kind: KIND.into(), version: VERSION, payload: payload.into() }
     }
 
     /// The queue that was saved, with its payload taken from `arena`. Call [`Queue::resume`] once it may ask for things.
@@ -91,10 +91,10 @@ impl Queue {
     /// # Errors
     /// [`Unreadable`].
     pub fn restore(section: &Section, arena: &Arena) -> Result<Queue, Unreadable> {
-        if section.kind != KIND || section.version != VERSION {
-            return Err(Unreadable::Section { kind: section.kind.clone(), version: section.version });
+        if *section.kind != *KIND || section.version != VERSION {
+            return Err(Unreadable::Section { kind: section.kind.to_string(), version: section.version });
         }
-        let mut saved = QueueV1::decode(&section.payload[..])?;
+        let mut saved = QueueV1::decode(section.payload.clone())?;
         let seed = saved.seed.take().map(Zeroizing::new);
         let mut auth = saved.auth.take();
         let responder = auth.as_ref().map(Responder::restore).transpose();

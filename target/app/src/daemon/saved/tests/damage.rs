@@ -12,7 +12,7 @@ fn whole() -> Snapshot {
     let live = rig.world.live_finish().unwrap().unwrap();
     let mut saved = rig.world.save(&Forms::own()).unwrap();
     // One with every kind there is.
-    let live = live.sections.into_iter().find(|section| section.kind == "live");
+    let live = live.sections.into_iter().find(|section| &*section.kind == "live");
     saved.sections.insert(1, live.unwrap());
     saved
 }
@@ -39,7 +39,7 @@ fn every_kind_is_there_and_missed() {
     let saved = whole();
     for kind in kinds().filter(|kind| !CIRCUMSTANCES.contains(kind)) {
         let mut less = saved.clone();
-        less.sections.retain(|section| section.kind != kind);
+        less.sections.retain(|section| *section.kind != *kind);
         assert!(less.sections.len() < saved.sections.len(), "{kind} is in it");
         if OPTIONAL.contains(&kind) {
             World::restore(&less, &mut Nothing).unwrap();
@@ -54,7 +54,7 @@ fn every_kind_is_there_and_missed() {
 fn every_kind_is_wanted_once_in_its_place_and_in_a_known_version() {
     let saved = whole();
     for kind in kinds() {
-        let at = saved.sections.iter().position(|section| section.kind == kind).unwrap();
+        let at = saved.sections.iter().position(|section| *section.kind == *kind).unwrap();
         let one = saved.sections[at].clone();
         let mut strange = saved.clone();
         strange.sections[at].version = 99;
@@ -86,12 +86,14 @@ fn every_kind_is_wanted_once_in_its_place_and_in_a_known_version() {
 fn a_section_that_is_cut_or_garbled_is_named() {
     let saved = whole();
     for kind in kinds().filter(|kind| !CIRCUMSTANCES.contains(kind)) {
-        let at = saved.sections.iter().rposition(|section| section.kind == kind).unwrap();
+        let at = saved.sections.iter().rposition(|section| *section.kind == *kind).unwrap();
         for garble in [|bytes: &mut Vec<u8>| bytes.fill(0xff), |bytes: &mut Vec<u8>| bytes.push(0x08)] {
             let mut bad = saved.clone();
+            let mut payload = bad.sections[at].payload.to_vec();
             // Of some kinds the last one is empty.
-            bad.sections[at].payload.push(0);
-            garble(&mut bad.sections[at].payload);
+            payload.push(0);
+            garble(&mut payload);
+            bad.sections[at].payload = payload.into();
             let why = refused(&bad).to_string();
             assert!(why.contains(kind), "{kind}: {why}");
         }
@@ -116,7 +118,9 @@ fn whatever_stands_in_a_section_nothing_panics() {
         for byte in (0..section.payload.len()).step_by(step) {
             for flip in [1, 0x80] {
                 let mut bad = saved.clone();
-                bad.sections[at].payload[byte] ^= flip;
+                let mut payload = section.payload.to_vec();
+                payload[byte] ^= flip;
+                bad.sections[at].payload = payload.into();
                 if let Ok(world) = World::restore(&bad, &mut Nothing) {
                     taken += 1;
                     let again = world.save(&Forms::of(&saved)).unwrap();

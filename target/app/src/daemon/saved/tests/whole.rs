@@ -79,7 +79,7 @@ fn a_busy_world_comes_back_to_the_byte() {
     let saved = world.save(&Forms::own()).unwrap();
     let again = restored(&Snapshot::decode(&saved.encode()).unwrap());
     let resaved = again.save(&Forms::of(&saved)).unwrap();
-    for (a, b) in saved.sections.iter().zip(&resaved.sections).filter(|(a, _)| a.kind != "descriptors") {
+    for (a, b) in saved.sections.iter().zip(&resaved.sections).filter(|(a, _)| &*a.kind != "descriptors") {
         assert_eq!(a, b, "{}", a.kind);
     }
     assert_eq!(digest(&saved), digest(&resaved));
