@@ -2,7 +2,7 @@
 //! to stop. A cold start and the program after a swap both come by here.
 
 use super::reactor::{self, Shared};
-use super::saved::Handed;
+use super::saved::Streams;
 use super::signals::Signals;
 use super::supervisor::Supervisor;
 use super::swap::{Surroundings, VERSION};
@@ -35,12 +35,14 @@ pub(super) struct Awake {
     signals: Signals,
 }
 
-/// A runtime for a parked world, whose sockets are then registered with it. Those of connections are taken `from` where
-/// they are, which of a cold start is nowhere.
-pub(super) fn awake(world: &mut World, from: &mut dyn Handed) -> std::io::Result<Awake> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()?;
+pub(super) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(LINGER).build()
+}
+
+/// A parked world whose sockets are registered with `runtime`; those of its connections already are.
+pub(super) fn awake(world: &mut World, runtime: Runtime, streams: Streams) -> std::io::Result<Awake> {
     let inside = runtime.enter();
-    world.unpark(from)?;
+    world.unpark(streams)?;
     let signals = Signals::listen()?;
     drop(inside);
     Ok(Awake { runtime, signals })

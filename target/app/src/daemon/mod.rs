@@ -93,7 +93,7 @@ pub fn run(config: Config, options: Options) -> Result<(), Error> {
     let listeners = listen(&mut site, &mut nvme)?;
     let control = place::bind(&options.control)?;
     let world = world(config, options, (site, exports, nvme), state, listeners, control.into());
-    let ready = world.and_then(|mut world| Ok((live::awake(&mut world, &mut saved::Nothing)?, world)));
+    let ready = world.and_then(|mut world| Ok((live::awake(&mut world, live::runtime()?, Vec::new())?, world)));
     let (awake, world) = ready.inspect_err(|_| place::unbind(&control_path))?;
     live::live(world, awake)
 }

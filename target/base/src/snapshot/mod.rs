@@ -114,20 +114,29 @@ impl Snapshot {
     }
 
     /// The snapshot in `bytes`, whose digest has been checked.
+    ///
+    /// # Errors
+    /// They are none.
     pub fn decode(bytes: &Bytes) -> Result<Snapshot, Damaged> {
-        let mut reader = Reader::new(bytes);
-        if reader.array().map_err(|_| Damaged::Foreign)? != MAGIC {
-            return Err(Damaged::Foreign);
-        }
-        let format = reader.u32()?;
-        if format == 0 || format > FORMAT {
-            return Err(Damaged::Format(format));
-        }
-        let digest: [u8; DIGEST_BYTES] = reader.array()?;
-        let body = get(&mut reader)?;
-        if Sha256::digest(body)[..] != digest {
-            return Err(Damaged::Digest);
-        }
+        Snapshot::check(bytes)?;
+        Snapshot::read(bytes)
+    }
+
+    /// Whether `bytes` are as they were written, by their digest.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check(bytes: &[u8]) -> Result<(), Damaged> {
+        let (digest, body) = open(bytes)?;
+        if Sha256::digest(body)[..] == digest { Ok(()) } else { Err(Damaged::Digest) }
+    }
+
+    /// The snapshot in `bytes`, for who has them checked at the same time.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn read(bytes: &Bytes) -> Result<Snapshot, Damaged> {
+        let (_, body) = open(bytes)?;
         let mut reader = Reader::new(body);
         let product = name(get(&mut reader)?)?;
         let count = reader.u32()? as usize;
@@ -146,6 +155,18 @@ impl Snapshot {
     }
 }
 
+/// The digest that a container names, and its body.
+fn open(bytes: &[u8]) -> Result<([u8; DIGEST_BYTES], &[u8]), Damaged> {
+    let mut reader = Reader::new(bytes);
+    if reader.array().map_err(|_| Damaged::Foreign)? != MAGIC {
+        return Err(Damaged::Foreign);
+    }
+    let format = reader.u32()?;
+    if format == 0 || format > FORMAT {
+        return Err(Damaged::Format(format));
+    }
+    Ok((reader.array()?, get(&mut reader)?))
+}
 /// The body on its way out.
 struct Pieces<'a, W> {
     bytes: Vec<u8>,

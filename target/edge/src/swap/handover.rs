@@ -7,6 +7,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec, fcntl_getfd, pread};
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 
 /// The descriptor at which a predecessor leaves its handover.
 pub const HANDOVER: RawFd = 3;
@@ -56,7 +57,7 @@ pub struct Moments {
 /// What the predecessor left. Dropping it closes nothing.
 pub struct Handover {
     pub(super) page: &'static Page,
-    left: sys::Left,
+    left: Mutex<sys::Left>,
     came_back: bool,
     /// The guard shares our table of descriptors, so originals must stay open until the commit.
     pub(super) originals_stay: AtomicBool,
@@ -94,7 +95,12 @@ pub fn inherited() -> Option<Handover> {
     MASK.store(page.mask.load(SeqCst), SeqCst);
     BLOCKED.store(true, SeqCst);
     let numbers = carried(page.carried.load(SeqCst)).ok()?;
-    Some(Handover { page, left: sys::Left::new(numbers), came_back, originals_stay: AtomicBool::new(false) })
+    Some(Handover {
+        page,
+        left: Mutex::new(sys::Left::new(numbers)),
+        came_back,
+        originals_stay: AtomicBool::new(false),
+    })
 }
 
 fn carried(count: u32) -> Result<Vec<RawFd>, Errno> {
@@ -186,13 +192,14 @@ impl Handover {
     ///
     /// # Errors
     /// There is none with this number, it was taken, or it is not what `print` was taken of.
-    pub fn take(&mut self, number: RawFd, print: &Fingerprint) -> io::Result<OwnedFd> {
+    pub fn take(&self, number: RawFd, print: &Fingerprint) -> io::Result<OwnedFd> {
         let stay = self.originals_stay.load(SeqCst);
-        if stay { self.left.copy(number, print) } else { self.left.take(number, print) }
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if stay { left.copy(number, print) } else { left.take(number, print) }
     }
 
     /// What was left and not taken.
     pub fn untaken(&self) -> Vec<RawFd> {
-        self.left.numbers()
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).numbers()
     }
 }

@@ -7,9 +7,11 @@ use super::{Forms, Inexpressible, Unreadable, live};
 use crate::daemon::world::{Connection, World};
 use mainstay_base::sam::NexusId;
 use mainstay_base::snapshot::{Section, Snapshot};
+use mainstay_edge::portal;
 use mainstay_edge::swap::{Fingerprint, Handover};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use tokio::net::TcpStream;
 
 pub(super) const KIND: &str = "descriptors";
 pub(super) const READS: (&str, u32, u32) = (KIND, 0, 1);
@@ -85,8 +87,9 @@ impl World {
         for (&link, socket) in self.announcing.iter().flat_map(|announcing| &announcing.sockets) {
             all.extend(socket.descriptor().map(|fd| (Role::multicast(link), fd)));
         }
-        for (id, connection) in &self.connections {
-            all.extend(connection.socket.descriptor().map(|fd| (Role::Connection(id.0), fd)));
+        // In the order in which they are to be registered and read from.
+        for connection in self.by_recency().into_iter().filter_map(|id| self.connections.get_key_value(&id)) {
+            all.extend(connection.1.socket.descriptor().map(|fd| (Role::Connection(connection.0.0), fd)));
         }
         all
     }
@@ -94,34 +97,64 @@ impl World {
 
 /// What a predecessor left, by what it is for, each verified when it is taken.
 pub(in crate::daemon) struct Inherited<'a> {
-    handover: &'a mut Handover,
-    /// Sorted.
+    handover: &'a Handover,
+    /// Those of connections, in the order in which they were saved.
+    connections: Vec<DescriptorV1>,
+    /// All others, sorted.
     descriptors: Vec<DescriptorV1>,
 }
 
+/// The sockets of connections, by the names of their nexuses.
+pub(in crate::daemon) type Streams = Vec<(NexusId, TcpStream)>;
+
 impl Inherited<'_> {
     /// The descriptors of `snapshot`, which came with `handover`.
-    pub fn new<'a>(snapshot: &Snapshot, handover: &'a mut Handover) -> Result<Inherited<'a>, Unreadable> {
+    pub fn new<'a>(snapshot: &Snapshot, handover: &'a Handover) -> Result<Inherited<'a>, Unreadable> {
         let sections = Sections::sort(&snapshot.sections)?;
         if sections.maybe(live::KIND)?.is_some() {
             return Err(Unreadable::section(live::KIND, "a snapshot of a world that went on is for rehearsals only"));
         }
-        let DescriptorsV1 { mut descriptors } = get(KIND, sections.one(KIND)?)?;
+        let DescriptorsV1 { descriptors } = get(KIND, sections.one(KIND)?)?;
+        let of_connection = |descriptor: &DescriptorV1| descriptor.role == Role::Connection(0).code().0;
+        let (connections, mut descriptors): (Vec<_>, Vec<_>) = descriptors.into_iter().partition(of_connection);
         descriptors.sort_unstable_by_key(DescriptorV1::what);
         if descriptors.array_windows().any(|[one, next]| one.what() == next.what()) {
             return Err(Unreadable::section(KIND, "two descriptors are for the same"));
         }
-        Ok(Inherited { handover, descriptors })
+        Ok(Inherited { handover, connections, descriptors })
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// The sockets of all connections, for the runtime that calls.
+    ///
+    /// # Errors
+    /// One cannot be taken.
+    pub fn streams(&self) -> io::Result<Streams> {
+        let mut streams = Vec::with_capacity(self.connections.len());
+        for descriptor in &self.connections {
+            let failed = |error| io::Error::other(format!("{}: {error}", Role::Connection(descriptor.index)));
+            let stream = self.take_one(descriptor).and_then(portal::adopt_stream).map_err(failed)?;
+            streams.push((NexusId(descriptor.index), stream));
+        }
+        Ok(streams)
+    }
+
+    fn take_one(&self, descriptor: &DescriptorV1) -> io::Result<OwnedFd> {
+        let DescriptorV1 { number, ref fingerprint, .. } = *descriptor;
+        // Each once: the handover sees to that.
+        self.handover.take(number, fingerprint.as_ref().unwrap_or(&Fingerprint::default()))
     }
 }
 
-impl Handed for Inherited<'_> {
+impl Handed for &Inherited<'_> {
     fn take(&mut self, role: &Role) -> io::Result<OwnedFd> {
         let none = |_| io::Error::new(io::ErrorKind::NotFound, "the snapshot names none");
         let at = self.descriptors.binary_search_by_key(&role.code(), DescriptorV1::what).map_err(none)?;
-        let DescriptorV1 { number, ref fingerprint, .. } = self.descriptors[at];
-        // Each once: the handover sees to that.
-        self.handover.take(number, fingerprint.as_ref().unwrap_or(&Fingerprint::default()))
+        self.take_one(&self.descriptors[at])
     }
 }
 

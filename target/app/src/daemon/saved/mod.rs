@@ -41,10 +41,10 @@ mod state;
 mod tests;
 mod volume;
 
-pub(super) use descriptors::Inherited;
+pub(super) use descriptors::{Inherited, Streams};
 pub use error::{Inexpressible, Unreadable};
 pub use forms::Forms;
-pub(super) use handed::{Handed, Nothing, Role};
+pub(super) use handed::Role;
 pub(super) use live::{Kept, LiveSave};
 pub use rehearsal::Rehearsal;
 pub use rehearsal::rehearse;
@@ -52,6 +52,7 @@ pub use show::show;
 
 use super::fault;
 use super::world::{Ground, Hold, World};
+use handed::Handed;
 use mainstay_base::snapshot::{Section, Snapshot};
 use mainstay_edge::swap;
 use sections::Sections;

@@ -19,10 +19,13 @@ use mainstay_edge::swap::{Guard, Handover, Moment, Moments};
 /// How the next program gets its voice: starts the log, and gives the console.
 pub type Speak = fn(Voice, &Log) -> Result<Box<dyn Console>, String>;
 
+/// Connections whose sockets are worth a thread of their own.
+const MANY: usize = 256;
+
 /// Go on where the predecessor left.
-pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
+pub fn resume(handover: Handover, speak: Speak) -> Result<(), Error> {
     let guard = Guard::stand(&handover)?;
-    let (mut world, awake) = match adopt(&mut handover) {
+    let (mut world, awake) = match adopt(&handover) {
         Ok(adopted) => adopted,
         Err(why) => guard.go_back(&why),
     };
@@ -39,19 +42,41 @@ pub fn resume(mut handover: Handover, speak: Speak) -> Result<(), Error> {
     live::live(world, awake)
 }
 
-fn adopt(handover: &mut Handover) -> Result<(World, Awake), String> {
+fn adopt(handover: &Handover) -> Result<(World, Awake), String> {
     fault::at("adopt")?;
     let sealed = handover.snapshot().map_err(|error| format!("the snapshot cannot be read: {error}"))?;
     let bytes = Bytes::from_owner(sealed);
-    let snapshot = Snapshot::decode(&bytes).map_err(|error| error.to_string())?;
-    let mut inherited = Inherited::new(&snapshot, handover).map_err(|error| error.to_string())?;
-    let mut world = World::restore(&snapshot, &mut inherited).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::read(&bytes).map_err(|error| error.to_string())?;
+    let inherited = Inherited::new(&snapshot, handover).map_err(|error| error.to_string())?;
+    let runtime = live::runtime().map_err(|error| format!("the runtime: {error}"))?;
+    let restored = || World::restore(&snapshot, &mut &inherited).map_err(|error| error.to_string());
+    let streams = || {
+        Snapshot::check(&bytes).map_err(|error| error.to_string())?;
+        let _inside = runtime.enter();
+        inherited.streams().map_err(|error| error.to_string())
+    };
+    let (streams, world) = match inherited.connections() {
+        0..MANY => (streams(), restored()),
+        _ => beside(streams, restored)?,
+    };
+    let (streams, mut world) = (streams?, world?);
     if let Some(carried) = &mut world.swap_report().carried {
         carried.snapshot_bytes = bytes.len() as u64;
     }
-    let awake = live::awake(&mut world, &mut inherited).map_err(|error| format!("the runtime: {error}"))?;
+    let awake = live::awake(&mut world, runtime, streams).map_err(|error| format!("the runtime: {error}"))?;
     fault::at("commit")?;
     Ok((world, awake))
+}
+
+/// Both at the same time, where there is more than one processor; the first on a thread of its own.
+fn beside<A: Send, B>(other: impl FnOnce() -> A + Send, this: impl FnOnce() -> B) -> Result<(A, B), String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("sockets".into()).spawn_scoped(scope, other);
+        let thread = thread.map_err(|error| format!("a second thread: {error}"))?;
+        let done = this();
+        // Its panic has brought the old program back already.
+        Ok((thread.join().map_err(|_| "the second thread broke")?, done))
+    })
 }
 
 impl World {

@@ -1,23 +1,24 @@
 //! A world that comes out of nothing or out of a snapshot is parked: its sockets are plain descriptors. Then it awakes.
 
 use super::{Hold, Socket, World};
-use crate::daemon::saved::{Handed, Role};
+use crate::daemon::saved::{Role, Streams};
 use mainstay_base::sam::NexusId;
 use mainstay_edge::portal;
 use std::io;
+use std::rc::Rc;
 
 impl World {
-    /// Register every socket with the runtime that is entered. A connection that has none yet gets it here: of so many
-    /// sockets each is looked at once, when it is verified, and is still at hand when it is registered.
-    pub fn unpark(&mut self, from: &mut dyn Handed) -> io::Result<()> {
-        for id in self.by_recency() {
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
-            if connection.socket.descriptor().is_none() {
-                let role = Role::Connection(id.0);
-                let taken = from.take(&role).map_err(|error| io::Error::other(format!("{role}: {error}")))?;
-                connection.socket = Socket::Parked(taken);
-            }
-            connection.socket.unpark(portal::adopt_stream)?;
+    /// Register every socket with the runtime that is entered. Those of connections are so already: each gets its own.
+    pub fn unpark(&mut self, streams: Streams) -> io::Result<()> {
+        for (id, stream) in streams {
+            let connection =
+                self.connections.get_mut(&id).filter(|connection| matches!(connection.socket, Socket::Lost));
+            let connection = connection.ok_or_else(|| strange(id, "no connection waits for its socket"))?;
+            connection.socket = Socket::Live(Rc::new(stream));
+        }
+        if let Some((id, _)) = self.connections.iter().find(|(_, connection)| matches!(connection.socket, Socket::Lost))
+        {
+            return Err(strange(*id, "the snapshot names no socket for it"));
         }
         for control in self.controls.values_mut() {
             control.socket.unpark(|descriptor| {
@@ -73,4 +74,8 @@ impl World {
     pub fn is_stopping(&self) -> bool {
         self.stopping
     }
+}
+
+fn strange(id: NexusId, why: &str) -> io::Error {
+    io::Error::other(format!("{}: {why}", Role::Connection(id.0)))
 }
