@@ -55,6 +55,37 @@ fn the_new_program_fails_before_it_has_taken_over() {
     }
 }
 
+/// Of many connections another thread takes the sockets.
+#[test]
+fn the_thread_that_takes_the_sockets_fails() {
+    let mut rig = Rig::next();
+    let next = rig.install(&program::next(), "mainstay-new");
+    let login = |number| rig.ground.login("open", number).connect(rig.ground.portal).expect("a login");
+    let mut crowd: Vec<_> = (100..180).map(login).collect();
+    crowd.iter_mut().for_each(|session| drop(session.clear_attentions(1).expect("TEST UNIT READY")));
+    let mut all_answer = || {
+        for session in &mut crowd {
+            assert_eq!(session.clear_attentions(1).expect("TEST UNIT READY"), [], "a unit attention after a swap");
+        }
+    };
+    for (fault, word) in [
+        ("error", "a test ordered an error"),
+        ("panic", "a test ordered a panic"),
+        ("segv", ""),
+        ("abort", ""),
+        ("overflow", ""),
+        ("hang", ""),
+    ] {
+        rig.order(&format!("sockets {fault}"));
+        let answer = rig.swap_in_vain(&next, ANY, (ROLLED_BACK, "adopt", word));
+        assert!(rig.has_happened(), "{fault}");
+        println!("{fault}: {} us: {}", answer.pause_us(), answer.word("why"));
+        all_answer();
+    }
+    rig.swap_well(&next, ANY);
+    all_answer();
+}
+
 /// The system itself refuses: somebody has the file open for writing, which changes nothing of what can be looked at.
 #[test]
 fn exec_fails() {

@@ -53,9 +53,6 @@ const WRITING: Duration = Duration::from_secs(1);
 /// A fault so near to the end of the stack has run over it: Linux keeps a gap of 1 MiB below.
 const GAP: u64 = 2 << 20;
 
-/// Of the guard's thread, once it only tidies up.
-const NICE: i32 = 10;
-
 const UNKNOWN: u32 = 0;
 const OWN: u32 = 1;
 const SHARED: u32 = 2;
@@ -201,7 +198,7 @@ fn watch(until: Instant, table: &AtomicU32) {
     }
     if own {
         // This takes the longer the more there are, and nobody waits for it: those who are served go first.
-        let _ = rustix::process::setpriority_process(None, NICE);
+        sys::go_behind(0);
         sys::close_all();
     }
 }

@@ -7,9 +7,14 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Ten times what a build with all its debug information has.
 const SIZE_MAX: u64 = 2 << 30;
+/// What is hashed at a time, in bytes: some 100 µs of work.
+const BLOCK: usize = 128 << 10;
+/// After each of them, so that on a busy processor those who are served wait for one of them at most.
+const REST: Duration = Duration::from_micros(100);
 
 /// An executable held open.
 pub struct Image {
@@ -127,7 +132,7 @@ impl Image {
 
     fn hash(&self) -> Result<[u8; 32], Refusal> {
         let mut hash = Sha256::new();
-        let mut block = vec![0; 256 << 10];
+        let mut block = vec![0; BLOCK];
         let mut at = 0;
         loop {
             match pread(&self.descriptor, &mut block[..], at) {
@@ -135,6 +140,7 @@ impl Image {
                 Ok(read) => {
                     hash.update(&block[..read]);
                     at += read as u64;
+                    std::thread::sleep(REST);
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(Refusal::Io { path: self.path.clone(), doing: "read", errno }),

@@ -39,6 +39,11 @@ pub use refusal::Refusal;
 pub use rehearsal::{Bounds, RehearsalFailure, Rehearsed, rehearse};
 pub use sys::Sealed;
 
+/// This thread lets those go first who are served.
+pub fn go_behind() {
+    sys::go_behind(0);
+}
+
 /// ns of the monotonic clock.
 fn now() -> u64 {
     crate::clock::now().0

@@ -65,9 +65,6 @@ const LOOK: Duration = Duration::from_millis(5);
 const NOT_LOADED: i32 = 127;
 /// First in line when the system has no memory.
 const OOM_SCORE: &str = "1000";
-/// About a third of what others get of a busy processor.
-const NICE: i32 = 5;
-
 /// Variables by which a supervisor speaks to us alone.
 const OURS: [&str; 7] =
     ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
@@ -172,9 +169,7 @@ impl Running {
         sys::limit(self.child.id(), bounds.memory, seconds.max(1));
         let _ = std::fs::write(format!("/proc/{}/oom_score_adj", self.child.id()), OOM_SCORE);
         // It may take a little longer, so that those who are served do not notice.
-        if let Some(child) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = rustix::process::setpriority_process(Some(child), NICE);
-        }
+        sys::go_behind(self.child.id());
     }
 
     /// Until it has ended or broken a bound.

@@ -80,6 +80,19 @@ pub fn pin(core: usize) -> bool {
     sched_setaffinity(None, &set).is_ok()
 }
 
+/// Starts `f` where every core may be used.
+pub fn on_all_cores<T>(cores: usize, f: impl FnOnce() -> T) -> T {
+    let mut all = CpuSet::new();
+    (0..cores.min(CpuSet::MAX_CPU)).for_each(|core| all.set(core));
+    // Where that is not possible nothing is pinned.
+    let _ = sched_setaffinity(None, &all);
+    let out = f();
+    if cores > 1 {
+        pin(1);
+    }
+    out
+}
+
 /// Starts `f` on the target's core.
 pub fn on_target_core<T>(cores: usize, f: impl FnOnce() -> T) -> T {
     if cores > 1 {

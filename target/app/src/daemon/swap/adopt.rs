@@ -20,7 +20,7 @@ use mainstay_edge::swap::{Guard, Handover, Moment, Moments};
 pub type Speak = fn(Voice, &Log) -> Result<Box<dyn Console>, String>;
 
 /// Connections whose sockets are worth a thread of their own.
-const MANY: usize = 256;
+const MANY: usize = 64;
 
 /// Go on where the predecessor left.
 pub fn resume(handover: Handover, speak: Speak) -> Result<(), Error> {
@@ -51,6 +51,7 @@ fn adopt(handover: &Handover) -> Result<(World, Awake), String> {
     let runtime = live::runtime().map_err(|error| format!("the runtime: {error}"))?;
     let restored = || World::restore(&snapshot, &mut &inherited).map_err(|error| error.to_string());
     let streams = || {
+        fault::at("sockets")?;
         Snapshot::check(&bytes).map_err(|error| error.to_string())?;
         let _inside = runtime.enter();
         inherited.streams().map_err(|error| error.to_string())

@@ -35,9 +35,6 @@ use std::time::Duration;
 
 /// How long stores get to become dry, if nothing else is asked for.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Those who are served go first, while a program is looked at.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 5;
 
 /// The version of this program.
 pub const VERSION: &str = if cfg!(feature = "next") { "0.2.0-next" } else { env!("CARGO_PKG_VERSION") };
@@ -162,9 +159,8 @@ async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infa
 /// Run what waits for disks on a thread.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Ended> + Send + 'static) -> Result<T, Ended> {
     let quietly = || {
-        // Of this thread alone, which ends soon after.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::nice(NICE);
+        // This thread ends soon after.
+        mainstay_edge::swap::go_behind();
         work()
     };
     let done = tokio::task::spawn_blocking(quietly).await;

@@ -150,4 +150,6 @@ pub fn block_handled() -> u64 {
     0
 }
 
+pub fn go_behind(_: u32) {}
+
 pub fn limit(_: u32, _: u64, _: u64) {}

@@ -9,7 +9,7 @@ use mainstay_testkit::daemon::{Daemon, free_port};
 use super::super::client::{Client, Stop};
 use super::super::pattern::{Ledger, Pattern};
 use super::super::row::{CHECK, FILL, Row};
-use super::super::target::{Over, Place, on_target_core};
+use super::super::target::{Over, Place, on_all_cores};
 use super::super::watch::{Phase, Watch};
 use super::control::Control;
 
@@ -77,7 +77,7 @@ impl Drop for Sets<'_> {
 }
 
 impl<'a> Stage<'a> {
-    /// Starts a daemon of its own on the target's core, and fills the disk.
+    /// Starts a daemon of its own, and fills the disk.
     pub fn begin(load: &'a Load, cores: usize, pattern: &'a Pattern) -> Result<Stage<'a>, String> {
         let text = format!(
             r#"
@@ -100,7 +100,7 @@ impl<'a> Stage<'a> {
             mib = load.mib,
             limits = load.limits
         );
-        let daemon = on_target_core(cores, || Daemon::builder().config(&text).try_start())?;
+        let daemon = on_all_cores(cores, || Daemon::builder().config(&text).try_start())?;
         let place = Place::of(&daemon, load.over);
         let ledger = Ledger::new(place.bytes);
         let mut stage = Stage { daemon, place, load, pattern, ledger, generation: 1 };
