@@ -83,6 +83,18 @@ fn no_pause_begins_while_a_store_hangs() {
         // Reads and writes have gone on all the time, and do.
         rig.assert_lives();
     }
+    // Meanwhile calls are heard.
+    let waits = order::command(&rig.daemon, &rig.program, Some(&next), &["--deadline", "4s"]);
+    let waits = std::thread::spawn(move || { waits }.output().unwrap());
+    let mut longest = Duration::ZERO;
+    while !waits.is_finished() {
+        let begun = Instant::now();
+        rig.daemon.status();
+        longest = longest.max(begun.elapsed());
+    }
+    assert_eq!(waits.join().unwrap().status.code(), Some(REFUSED));
+    println!("status was answered after {longest:?} at most");
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
     assert_eq!(rig.events.count("paused"), 0);
     assert!(!session.is_done(tag));
     drop(held);

@@ -105,7 +105,7 @@ fn pump(world: &Shared, id: ControlId, stream: &UnixStream) -> io::Result<()> {
     }
     loop {
         // In a pause nothing new begins; what was asked is heard afterwards.
-        while borrowed.hold == Hold::Nothing
+        while matches!(borrowed.hold, Hold::Nothing | Hold::Long)
             && let Some(request) = borrowed.controls.get_mut(&id).ok_or_else(gone)?.machine.poll_request()
         {
             answer(world, &mut borrowed, id, request.ticket, request.call);

@@ -36,6 +36,9 @@ use std::time::Duration;
 /// How long stores get to become dry, if nothing else is asked for.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// How long a program may be read, or rehearse, altogether.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// The version of this program.
 pub const VERSION: &str = if cfg!(feature = "next") { "0.2.0-next" } else { env!("CARGO_PKG_VERSION") };
 
@@ -156,15 +159,22 @@ async fn attempt(shared: &Shared, asked: words::Swap, by: String) -> Result<Infa
     Err(pause::leave(&mut world, &Prepared { image, old, forms, deadline }))
 }
 
-/// Run what waits for disks on a thread.
+/// Run what waits for disks on a thread. Past [`PATIENCE`] the thread is left to itself: while it is there, no other swap gets as
+/// far as the pause.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Ended> + Send + 'static) -> Result<T, Ended> {
     let quietly = || {
         // This thread ends soon after.
         mainstay_edge::swap::go_behind();
         work()
     };
-    let done = tokio::task::spawn_blocking(quietly).await;
-    done.unwrap_or_else(|error| Err(Ended::refused("stage", format!("it failed inside the daemon: {error}"))))
+    match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(quietly)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Err(Ended::refused("stage", format!("it failed inside the daemon: {error}"))),
+        Err(_) => {
+            let why = format!("the disk that a program is on did not answer for {} s", PATIENCE.as_secs());
+            Err(Ended::refused("stage", why))
+        }
+    }
 }
 
 impl World {

@@ -25,7 +25,8 @@ pub(super) async fn quiesce(shared: &Shared, deadline: Instant) -> Result<(), En
             return Err(Ended::refused("quiesce", "the daemon is told to stop"));
         }
         let now = clock::now();
-        let Some(why) = shared.borrow().slow(deadline.since(now), deadline.since(begun)) else { break };
+        let slow = shared.borrow().slow(deadline.since(now), deadline.since(begun));
+        let Some(why) = slow else { break };
         if now >= deadline {
             let ms = now.since(begun).as_millis();
             return Err(Ended::refused("quiesce", format!("{why}, and was not done {ms} ms later (--deadline)")));
@@ -34,6 +35,7 @@ pub(super) async fn quiesce(shared: &Shared, deadline: Instant) -> Result<(), En
     }
     {
         let mut world = shared.borrow_mut();
+        world.hold = Hold::Calls;
         let report = world.swap_report().clone();
         if let Some(around) = &world.surroundings {
             around.supervisor.keep_alive();

@@ -17,6 +17,8 @@ pub(in crate::daemon) enum Hold {
     /// Those that may take long: a flush, zeroing, a look at what is allocated, a mark or a
     /// write protection (the state directory keeps them).
     Long,
+    /// The same, and no call of the control socket is heard any more.
+    Calls,
     /// Every one.
     All,
 }
@@ -25,7 +27,7 @@ impl Hold {
     fn keeps(self, op: &Op) -> bool {
         match self {
             Hold::Nothing => false,
-            Hold::Long => is_long(op),
+            Hold::Long | Hold::Calls => is_long(op),
             Hold::All => true,
         }
     }
