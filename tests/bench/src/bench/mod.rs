@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
         options.rounds = 1;
         options.seconds = options.seconds.min(0.3);
         options.mib = options.mib.min(64);
-        options.swaps = options.swaps.min(30);
+        options.swaps = options.swaps.min(12);
     }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

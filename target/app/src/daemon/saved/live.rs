@@ -95,8 +95,7 @@ impl World {
         while let Some((&id, connection)) = self.connections.range(live.next..live.end).next() {
             if live.wants(id) {
                 let saved = connection::save(self, connection, &live.forms)?;
-                // What happens to a queue may happen by way of another one.
-                if let Some(kept) = self.kept.as_ref().filter(|_| connection.machine.nexus().is_some()) {
+                if let Some(kept) = &self.kept {
                     kept.connections.borrow_mut().insert(id, saved.clone());
                 }
                 live.done.insert(id, saved);
