@@ -81,7 +81,8 @@ impl World {
         // Those of the runtime linger for a moment after their work.
         let others = swap::threads().map_or(0, |threads| threads.saturating_sub(1 + self.pool.threads()));
         if others > 0 {
-            return Some(format!("{others} threads have something to do"));
+            let have = if others == 1 { "thread has" } else { "threads have" };
+            return Some(format!("{others} {have} something to do, such as to read from a disk"));
         }
         let (volume, stuck) = self.pool.longest().filter(|(_, time)| *time >= stuck(left, patience))?;
         let name = self.volumes[volume.0 as usize].name();
